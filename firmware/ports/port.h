@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the application needs of a board. One implementation is linked into an image: bare metal per SoC family,
+// a host process (native), later Zephyr.
+#ifndef TINYHIL_PORTS_PORT_H_
+#define TINYHIL_PORTS_PORT_H_
+
+#include <stdint.h>
+
+namespace tinyhil::port {
+
+struct Region {
+  uint8_t* base;
+  uint32_t bytes;
+};
+
+// UART and counter, once, before anything else. Clocks, FPU and stack painting are the start-up code's.
+void Init();
+
+// The next received byte, or -1 where none is waiting. Never blocks.
+int ReadByte();
+void Write(const uint8_t* data, uint32_t size);  // blocks until handed to the UART
+
+// A counter that survives its hardware's wrap. CounterRestart also aligns its phase, so that the same code
+// between a restart and a read counts the same on every run. Scale: the host knows it per board and target.
+void CounterRestart();
+uint64_t CounterTicks();  // since CounterRestart
+
+Region Arena();      // all RAM that the image leaves free, 16-byte aligned
+Region ModelSlot();  // flash or RAM that holds the slot header and the model; bytes 0 in a bundled image
+bool ModelSlotWritable();
+
+uint32_t StackBytes();      // reserved
+uint32_t StackPeakBytes();  // most used since reset, by painting
+
+[[noreturn]] void Reset();  // restarts the firmware as a power-on would
+
+// The registers a fault handler saved. The application supplies ReportFault; the port calls it on the fault
+// stack with interrupts off and never returns to the program.
+struct Fault {
+  const char* kind;  // "HardFault", "UsageFault", ... or a signal's name on the host
+  uint32_t pc, lr, sp, xpsr;
+  uint32_t cfsr, hfsr, mmfar, bfar;  // 0 where the core has none
+};
+void ReportFault(const Fault& fault);
+
+}  // namespace tinyhil::port
+
+#endif  // TINYHIL_PORTS_PORT_H_
