@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The builtin engine: our own interpreter with the kernels this image was built with.
+#include "engine/engine.h"
+#include "interpreter/interpreter.h"
+#include "kernels/ops.h"
+
+namespace tinyhil {
+namespace {
+
+class Builtin final : public Engine {
+ public:
+  const char* Name() const override { return "builtin"; }
+  const char* Kernels() const override { return kKernelSet; }
+  Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) override {
+    return interpreter_.Load(model, model_bytes, arena, arena_bytes);
+  }
+  bool Loaded() const override { return interpreter_.loaded(); }
+  Error Invoke(OpHook* hook) override {
+    Error error;
+    if (!interpreter_.loaded()) {
+      error.code = Code::kNoModel;
+    } else {
+      interpreter_.Invoke(hook);
+    }
+    return error;
+  }
+  uint32_t InputCount() const override { return interpreter_.input_count(); }
+  uint32_t OutputCount() const override { return interpreter_.output_count(); }
+  TensorInfo Input(uint32_t index) const override { return interpreter_.Input(index); }
+  TensorInfo Output(uint32_t index) const override { return interpreter_.Output(index); }
+  uint32_t OpCount() const override { return interpreter_.op_count(); }
+  const char* OpName(uint32_t op) const override { return interpreter_.OpName(op); }
+  bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const override {
+    return interpreter_.OpTensor(op, access, k, out);
+  }
+  uint32_t ArenaUsed() const override { return interpreter_.arena_used(); }
+
+ private:
+  Interpreter interpreter_;
+};
+
+Builtin engine;  // constant-initialized: no start-up code
+
+}  // namespace
+
+Engine& TheEngine() { return engine; }
+
+}  // namespace tinyhil

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registrations of a kernel set: kOp_ followed by the schema's name. Each is defined in the operator's own file.
+#ifndef TINYHIL_KERNELS_OPS_H_
+#define TINYHIL_KERNELS_OPS_H_
+
+#include "interpreter/kernel.h"
+
+namespace tinyhil {
+
+extern const char kKernelSet[];  // "reference", "cmsis_nn"
+
+extern const OpRegistration kOp_ADD;
+extern const OpRegistration kOp_AVERAGE_POOL_2D;
+extern const OpRegistration kOp_CONV_2D;
+extern const OpRegistration kOp_DEPTHWISE_CONV_2D;
+extern const OpRegistration kOp_DEQUANTIZE;
+extern const OpRegistration kOp_FULLY_CONNECTED;
+extern const OpRegistration kOp_MAX_POOL_2D;
+extern const OpRegistration kOp_QUANTIZE;
+extern const OpRegistration kOp_RESHAPE;
+extern const OpRegistration kOp_SOFTMAX;
+
+}  // namespace tinyhil
+
+#endif  // TINYHIL_KERNELS_OPS_H_
