@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an engine can run a model: asked on the host, before anything is built or started.
+
+The operators of the builtin engine are read from the table that its firmware links
+(firmware/kernels/reference/all_ops.cc), so that host and device cannot disagree about them. Parameters of an operator
+are judged by its kernel, on the device.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tinyhil.errors import FloatModel, UnsupportedOperator
+from tinyhil.model import schema
+from tinyhil.model.graph import Model, Operator, Tensor
+
+# Where float may stand in a quantized model: the operators between it and int8, and those that only pass data on.
+_FLOAT_BOUNDARY = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE"})
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """Why an engine cannot run one operator. `operator` is None where the whole model is at fault."""
+
+    engine: str
+    operator: Operator | None
+    reason: str  # completes "operator 3 SVDF ..."
+
+    def __str__(self) -> str:
+        subject = "the model" if self.operator is None else f"operator {self.operator.index} {self.operator.name}"
+        return f"{subject} {self.reason}"
+
+
+@lru_cache(maxsize=1)
+def _builtin_operators() -> frozenset[str]:
+    from tinyhil.assets import firmware_dir
+
+    table = firmware_dir() / "kernels" / "reference" / "all_ops.cc"
+    return frozenset(re.findall(r"&kOp_(\w+)", table.read_text(encoding="utf-8")))
+
+
+_ENGINES: dict[str, Callable[[], frozenset[str]]] = {"builtin": _builtin_operators}
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines whose operators are known."""
+    return tuple(_ENGINES)
+
+
+def supported_operators(engine: str = "builtin") -> frozenset[str]:
+    """The operators that an engine has, by the schema's names. Raises ValueError for an engine nobody knows."""
+    if engine not in _ENGINES:
+        raise ValueError(f"no engine is called {engine!r}; there are: {', '.join(_ENGINES)}")
+    return _ENGINES[engine]()
+
+
+def is_float_model(model: Model) -> bool:
+    """True if no operator computes on integers: the model was never quantized, or only its weights were."""
+    computing = [op for op in model.operators if op.name not in _FLOAT_BOUNDARY]
+    return bool(computing) and all(_float_activations(model, op) for op in computing)
+
+
+def find_unsupported(model: Model, engine: str = "builtin") -> list[Unsupported]:
+    """All that keeps `engine` from running the model, in the order of its operators; empty if nothing does."""
+    known = supported_operators(engine)
+    found = []
+    if model.subgraph_count > 1:
+        found.append(
+            Unsupported(engine, None, f"has {model.subgraph_count} subgraphs (control flow), one is supported")
+        )
+    for op in model.operators:
+        reason = "is not implemented" if op.name not in known or op.custom_name else _type_reason(model, op)
+        if reason:
+            found.append(Unsupported(engine, op, reason))
+    return found
+
+
+def check_runnable(model: Model, engine: str = "builtin") -> None:
+    """Refuses what `engine` cannot run.
+
+    Raises:
+        FloatModel: it computes in float; float inputs and outputs around an int8 inside are fine.
+        UnsupportedOperator: names every operator that the engine does not have.
+        ValueError: nobody knows the engine.
+    """
+    if is_float_model(model):
+        op = next(op for op in model.operators if op.name not in _FLOAT_BOUNDARY)
+        hybrid = any(t.type == "int8" and t.is_constant for t in model.tensors)
+        what = "only its weights are quantized" if hybrid else "it was never quantized"
+        raise FloatModel(
+            f"{model.path}: computes in float ({what}): operator {op.index} {op.name} reads "
+            f"{model.reads(op)[0].type if model.reads(op) else 'float'} values",
+            next_step="Convert it with full-integer post-training quantization (a representative dataset, int8 "
+            "operators), and test the int8 model.",
+        )
+    found = find_unsupported(model, engine)
+    if not found:
+        return
+    reasons: dict[tuple[str, str], list[int]] = {}
+    for item in found:
+        name = item.operator.name if item.operator else "the model"
+        reasons.setdefault((name, item.reason), []).extend([item.operator.index] if item.operator else [])
+    lines = []
+    for (name, reason), indices in reasons.items():
+        where = f" (operator{'s' if len(indices) > 1 else ''} {', '.join(map(str, indices))})" if indices else ""
+        lines.append(f"{name}{where} {reason}")
+    raise UnsupportedOperator(
+        f"{model.path}: engine {engine} cannot run it: {'; '.join(lines)}",
+        next_step=f"Engine {engine} has {', '.join(sorted(supported_operators(engine)))}; `tinyhil model` shows what "
+        "the model uses.",
+    )
+
+
+def _float_activations(model: Model, op: Operator) -> bool:
+    return any(t.type in schema.FLOAT_TYPES for t in (*model.reads(op), *model.writes(op)))
+
+
+def _type_reason(model: Model, op: Operator) -> str:
+    """Why the types of an implemented operator are not supported; "" where they are."""
+    tensors: tuple[Tensor, ...] = (*model.reads(op), *model.writes(op))
+    allowed = {"int8", "float32"} if op.name in _FLOAT_BOUNDARY else {"int8"}
+    for tensor in tensors:
+        if tensor.is_variable:
+            return f"uses the variable tensor {tensor.index}: state between inferences is not implemented"
+        if tensor.type not in allowed and op.name != "RESHAPE":
+            return f"on {tensor.type} is not implemented"
+    sparse = next((t for t in (model.tensors[i] for i in op.inputs if i >= 0) if t.is_sparse), None)
+    return f"reads the sparse tensor {sparse.index}: sparsity is not implemented" if sparse else ""
