@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// CONV_2D, int8: per-tensor or per-channel weights, any stride, dilation, padding, grouped.
+//
+// Each output pixel's input window is gathered once into a row of int16 with the zero point taken off, so that
+// padding is a row of zeros and the inner loop has neither bounds nor offsets. Two pixels and two channels at a
+// time: four products for four loads.
+// Scratch: 4 bytes x filter height x width x channels of a group. Persistent: 5 bytes a channel.
+#include "kernels/ops.h"
+#include "kernels/reference/prepare_common.h"
+
+namespace tinyhil {
+namespace {
+
+struct ConvData {
+  const int8_t* filter;
+  const int32_t* bias;  // null: none
+  ChannelMultipliers multipliers;
+  int16_t* patch;  // scratch: two windows
+  Window y, x;
+  int32_t batches;
+  int32_t input_channels;
+  int32_t group_channels;
+  int32_t groups;
+  int32_t output_channels;
+  int32_t patch_size;
+  int32_t input_zero_point;
+  int32_t output_zero_point;
+  Range range;
+};
+
+bool PrepareConv(Prepare& op) {
+  Tensor input, filter, output;
+  Table options;
+  if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, &filter) || !op.Output(0, &output)) return false;
+  if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
+  if (!ExpectRank(op, input, "inputs[0]", 4) || !ExpectRank(op, filter, "filter", 4) ||
+      !ExpectRank(op, output, "outputs[0]", 4)) {
+    return false;
+  }
+  if (!ExpectFilter(op, filter, 0) || !op.Options(schema::kConv2dOptions, &options)) return false;
+  ConvData* data = op.Data<ConvData>();
+  if (data == nullptr) return false;
+
+  const uint8_t padding = options.U8(schema::kConvPadding, "padding", schema::kSame);
+  const uint8_t activation = options.U8(schema::kConvActivation, "fused_activation_function", schema::kNone);
+  data->y = {input.dim(1), 0, filter.dim(1), options.I32(schema::kConvStrideH, "stride_h", 0),
+             options.I32(schema::kConvDilationH, "dilation_h_factor", 1), 0};
+  data->x = {input.dim(2), 0, filter.dim(2), options.I32(schema::kConvStrideW, "stride_w", 0),
+             options.I32(schema::kConvDilationW, "dilation_w_factor", 1), 0};
+  if (!op.ok() || !MakeWindow(op, padding, &data->y) || !MakeWindow(op, padding, &data->x)) return false;
+
+  data->batches = input.dim(0);
+  data->input_channels = input.dim(3);
+  data->group_channels = filter.dim(3);
+  data->output_channels = filter.dim(0);
+  if (data->input_channels % data->group_channels != 0) {
+    return ExpectDim(op, "filter", data->group_channels, data->input_channels);
+  }
+  data->groups = data->input_channels / data->group_channels;
+  if (data->output_channels % data->groups != 0) return ExpectDim(op, "filter", data->output_channels, data->groups);
+  if (!ExpectDim(op, "outputs[0]", output.dim(0), data->batches) ||
+      !ExpectDim(op, "outputs[0]", output.dim(1), data->y.output) ||
+      !ExpectDim(op, "outputs[0]", output.dim(2), data->x.output) ||
+      !ExpectDim(op, "outputs[0]", output.dim(3), data->output_channels)) {
+    return false;
+  }
+  const uint32_t channels = static_cast<uint32_t>(data->output_channels);
+  data->filter = static_cast<const int8_t*>(filter.data);
+  data->patch_size = static_cast<int32_t>(filter.elements / channels);
+  data->input_zero_point = input.zero_point;
+  data->output_zero_point = output.zero_point;
+  return ReadBias(op, 2, channels, &data->bias) && ActivationRange(op, activation, output, &data->range) &&
+         MakeChannelMultipliers(op, input, filter, output, channels, &data->multipliers) &&
+         op.Scratch(4 * static_cast<uint32_t>(data->patch_size), reinterpret_cast<void**>(&data->patch));
+}
+
+// Copies `count` values less the zero point.
+inline void Widen(const int8_t* in, int32_t count, int32_t zero_point, int16_t* out) {
+  const int8_t* const end = in + count;
+  while (end - in >= 4) {
+    const int32_t a = in[0], b = in[1], c = in[2], d = in[3];
+    out[0] = static_cast<int16_t>(a - zero_point);
+    out[1] = static_cast<int16_t>(b - zero_point);
+    out[2] = static_cast<int16_t>(c - zero_point);
+    out[3] = static_cast<int16_t>(d - zero_point);
+    in += 4;
+    out += 4;
+  }
+  while (in != end) *out++ = static_cast<int16_t>(*in++ - zero_point);
+}
+
+inline void Clear(int32_t count, int16_t* out) {
+  __builtin_memset(out, 0, static_cast<uint32_t>(count) * sizeof(int16_t));
+}
+
+// The window at output (oy, ox) of one image and group; `in` is its first channel at row 0, column 0.
+void Gather(const ConvData& d, const int8_t* in, int32_t oy, int32_t ox, int16_t* out) {
+  const int32_t row_bytes = d.x.input * d.input_channels;
+  const int32_t row_size = d.x.filter * d.group_channels;
+  const int32_t y0 = oy * d.y.stride - d.y.pad;
+  const int32_t x0 = ox * d.x.stride - d.x.pad;
+  const bool whole_rows = d.x.dilation == 1 && d.groups == 1;
+  // Columns of the filter that fall on the image, where they are adjacent.
+  const int32_t left = x0 < 0 ? (-x0 < d.x.filter ? -x0 : d.x.filter) : 0;
+  const int32_t over = x0 + d.x.filter - d.x.input;
+  const int32_t right = over > 0 ? (over < d.x.filter ? over : d.x.filter) : 0;
+  for (int32_t ky = 0; ky < d.y.filter; ++ky, out += row_size) {
+    const int32_t y = y0 + ky * d.y.dilation;
+    if (y < 0 || y >= d.y.input) {
+      Clear(row_size, out);
+      continue;
+    }
+    const int8_t* row = in + y * row_bytes;
+    if (whole_rows) {
+      const int32_t channels = d.input_channels;
+      if (left > 0) Clear(left * channels, out);
+      const int32_t inside = d.x.filter - left - right;
+      if (inside > 0) {
+        Widen(row + (x0 + left) * channels, inside * channels, d.input_zero_point, out + left * channels);
+      }
+      if (right > 0) Clear(right * channels, out + (d.x.filter - right) * channels);
+      continue;
+    }
+    int16_t* to = out;
+    for (int32_t kx = 0; kx < d.x.filter; ++kx, to += d.group_channels) {
+      const int32_t x = x0 + kx * d.x.dilation;
+      if (x < 0 || x >= d.x.input) {
+        Clear(d.group_channels, to);
+      } else {
+        Widen(row + x * d.input_channels, d.group_channels, d.input_zero_point, to);
+      }
+    }
+  }
+}
+
+inline int8_t Finish(const ConvData& d, int32_t channel, uint32_t sum) {
+  if (d.bias != nullptr) sum += static_cast<uint32_t>(d.bias[channel]);
+  const int32_t scaled =
+      Requantize(static_cast<int32_t>(sum), d.multipliers.values[channel], d.multipliers.shifts[channel]);
+  return static_cast<int8_t>(Clamp(scaled + d.output_zero_point, d.range.low, d.range.high));
+}
+
+// Channels [first, last) of two pixels whose windows lie one behind the other in d.patch.
+void TwoPixels(const ConvData& d, int32_t first, int32_t last, int8_t* out0, int8_t* out1) {
+  const int32_t size = d.patch_size;
+  const int8_t* w0 = d.filter + first * size;
+  int32_t channel = first;
+  for (; channel + 2 <= last; channel += 2, w0 += size) {
+    const int16_t* p0 = d.patch;
+    const int16_t* p1 = d.patch + size;
+    const int8_t* w1 = w0 + size;
+    const int8_t* const end = w1;
+    uint32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+    const int8_t* const end4 = end - size % 4;
+    const auto step = [&](int32_t k) {
+      const int32_t a = p0[k], b = p1[k], u = w0[k], v = w1[k];
+      s00 += static_cast<uint32_t>(a * u);
+      s01 += static_cast<uint32_t>(a * v);
+      s10 += static_cast<uint32_t>(b * u);
+      s11 += static_cast<uint32_t>(b * v);
+    };
+    while (w0 != end4) {
+      step(0);
+      step(1);
+      step(2);
+      step(3);
+      w0 += 4;
+      w1 += 4;
+      p0 += 4;
+      p1 += 4;
+    }
+    while (w0 != end) {
+      step(0);
+      ++w0;
+      ++w1;
+      ++p0;
+      ++p1;
+    }
+    out0[channel] = Finish(d, channel, s00);
+    out0[channel + 1] = Finish(d, channel + 1, s01);
+    out1[channel] = Finish(d, channel, s10);
+    out1[channel + 1] = Finish(d, channel + 1, s11);
+  }
+  if (channel == last) return;
+  const int16_t* p0 = d.patch;
+  const int16_t* p1 = d.patch + size;
+  uint32_t s0 = 0, s1 = 0;
+  for (int32_t k = 0; k < size; ++k) {
+    s0 += static_cast<uint32_t>(p0[k] * w0[k]);
+    s1 += static_cast<uint32_t>(p1[k] * w0[k]);
+  }
+  out0[channel] = Finish(d, channel, s0);
+  out1[channel] = Finish(d, channel, s1);
+}
+
+inline void Advance(const ConvData& d, int32_t* oy, int32_t* ox) {
+  if (++*ox == d.x.output) {
+    *ox = 0;
+    ++*oy;
+  }
+}
+
+void EvalConv(const Eval& op) {
+  const ConvData& d = op.Data<ConvData>();
+  const int8_t* in = op.Input<int8_t>(0);
+  int8_t* out = op.Output<int8_t>(0);
+  const int32_t per_group = d.output_channels / d.groups;
+  const int32_t pixels = d.y.output * d.x.output;
+  for (int32_t batch = 0; batch < d.batches; ++batch) {
+    // Pairs run on over the end of a row. An odd last pixel is computed twice, into the same place.
+    for (int32_t pixel = 0, oy = 0, ox = 0; pixel < pixels; pixel += 2) {
+      const int32_t oy0 = oy, ox0 = ox;
+      int8_t* second = out;
+      if (pixel + 1 < pixels) {
+        Advance(d, &oy, &ox);
+        second += d.output_channels;
+      }
+      for (int32_t group = 0; group < d.groups; ++group) {
+        const int8_t* from = in + group * d.group_channels;
+        Gather(d, from, oy0, ox0, d.patch);
+        Gather(d, from, oy, ox, d.patch + d.patch_size);
+        TwoPixels(d, group * per_group, (group + 1) * per_group, out, second);
+      }
+      Advance(d, &oy, &ox);
+      out = second + d.output_channels;
+    }
+    in += d.y.input * d.x.input * d.input_channels;
+  }
+}
+
+}  // namespace
+
+extern const OpRegistration kOp_CONV_2D = {schema::kConv2d, "CONV_2D", PrepareConv, EvalConv};
+
+}  // namespace tinyhil

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// DEPTHWISE_CONV_2D, int8: per-tensor or per-channel weights, any stride, dilation, padding, depth multiplier.
+//
+// Four channels at a time walk the taps of the filter that fall on the image: a tap costs eight loads, four offsets and
+// four products. No scratch. Persistent: 5 bytes a channel.
+#include "kernels/ops.h"
+#include "kernels/reference/prepare_common.h"
+
+namespace tinyhil {
+namespace {
+
+struct DepthwiseData {
+  const int8_t* filter;
+  const int32_t* bias;  // null: none
+  ChannelMultipliers multipliers;
+  Window y, x;
+  int32_t batches;
+  int32_t input_channels;
+  int32_t output_channels;
+  int32_t depth_multiplier;
+  int32_t input_zero_point;
+  int32_t output_zero_point;
+  Range range;
+};
+
+bool PrepareDepthwise(Prepare& op) {
+  Tensor input, filter, output;
+  Table options;
+  if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, &filter) || !op.Output(0, &output)) return false;
+  if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
+  if (!ExpectRank(op, input, "inputs[0]", 4) || !ExpectRank(op, filter, "filter", 4) ||
+      !ExpectRank(op, output, "outputs[0]", 4)) {
+    return false;
+  }
+  if (!ExpectFilter(op, filter, 3) || !op.Options(schema::kDepthwiseConv2dOptions, &options)) return false;
+  DepthwiseData* data = op.Data<DepthwiseData>();
+  if (data == nullptr) return false;
+
+  const uint8_t padding = options.U8(schema::kDepthwisePadding, "padding", schema::kSame);
+  const uint8_t activation = options.U8(schema::kDepthwiseActivation, "fused_activation_function", schema::kNone);
+  data->depth_multiplier = options.I32(schema::kDepthwiseMultiplier, "depth_multiplier", 0);
+  data->y = {input.dim(1), 0, filter.dim(1), options.I32(schema::kDepthwiseStrideH, "stride_h", 0),
+             options.I32(schema::kDepthwiseDilationH, "dilation_h_factor", 1), 0};
+  data->x = {input.dim(2), 0, filter.dim(2), options.I32(schema::kDepthwiseStrideW, "stride_w", 0),
+             options.I32(schema::kDepthwiseDilationW, "dilation_w_factor", 1), 0};
+  if (!op.ok() || !MakeWindow(op, padding, &data->y) || !MakeWindow(op, padding, &data->x)) return false;
+
+  data->batches = input.dim(0);
+  data->input_channels = input.dim(3);
+  data->output_channels = filter.dim(3);
+  if (data->depth_multiplier < 1 || data->depth_multiplier != data->output_channels / data->input_channels) {
+    return ExpectDim(op, "depth_multiplier", data->depth_multiplier, data->output_channels / data->input_channels);
+  }
+  if (!ExpectDim(op, "filter", filter.dim(0), 1) ||
+      !ExpectDim(op, "filter", data->output_channels, data->input_channels * data->depth_multiplier) ||
+      !ExpectDim(op, "outputs[0]", output.dim(0), data->batches) ||
+      !ExpectDim(op, "outputs[0]", output.dim(1), data->y.output) ||
+      !ExpectDim(op, "outputs[0]", output.dim(2), data->x.output) ||
+      !ExpectDim(op, "outputs[0]", output.dim(3), data->output_channels)) {
+    return false;
+  }
+  const uint32_t channels = static_cast<uint32_t>(data->output_channels);
+  data->filter = static_cast<const int8_t*>(filter.data);
+  data->input_zero_point = input.zero_point;
+  data->output_zero_point = output.zero_point;
+  return ReadBias(op, 2, channels, &data->bias) && ActivationRange(op, activation, output, &data->range) &&
+         MakeChannelMultipliers(op, input, filter, output, channels, &data->multipliers);
+}
+
+inline int8_t Finish(const DepthwiseData& d, int32_t channel, uint32_t sum) {
+  if (d.bias != nullptr) sum += static_cast<uint32_t>(d.bias[channel]);
+  const int32_t scaled =
+      Requantize(static_cast<int32_t>(sum), d.multipliers.values[channel], d.multipliers.shifts[channel]);
+  return static_cast<int8_t>(Clamp(scaled + d.output_zero_point, d.range.low, d.range.high));
+}
+
+// The taps [first, end) of a window that starts at `origin` and fall on the image.
+struct Taps {
+  int32_t first;
+  int32_t end;
+};
+
+inline Taps OnImage(const Window& w, int32_t origin) {
+  Taps taps = {0, w.filter};
+  if (origin < 0) taps.first = (-origin + w.dilation - 1) / w.dilation;
+  if (origin + (w.filter - 1) * w.dilation >= w.input) taps.end = (w.input - origin + w.dilation - 1) / w.dilation;
+  if (taps.first > taps.end) taps.first = taps.end;
+  return taps;
+}
+
+struct Pixel {
+  const int8_t* in;      // first channel of the first tap
+  const int8_t* filter;  // the same
+  int32_t rows, columns;  // of taps
+  int32_t in_row, in_column, filter_row, filter_column;  // steps, in bytes
+};
+
+void FourChannels(const DepthwiseData& d, const Pixel& p, int32_t channel, int8_t* out) {
+  uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  const int32_t zero_point = d.input_zero_point;
+  const int8_t* in_row = p.in + channel;
+  const int8_t* filter_row = p.filter + channel;
+  const int32_t in_step = p.in_column, filter_step = p.filter_column;
+  for (int32_t ky = p.rows; ky != 0; --ky) {
+    const int8_t* i = in_row;
+    const int8_t* w = filter_row;
+    for (int32_t kx = p.columns; kx != 0; --kx) {
+      s0 += static_cast<uint32_t>((i[0] - zero_point) * w[0]);
+      s1 += static_cast<uint32_t>((i[1] - zero_point) * w[1]);
+      s2 += static_cast<uint32_t>((i[2] - zero_point) * w[2]);
+      s3 += static_cast<uint32_t>((i[3] - zero_point) * w[3]);
+      i += in_step;
+      w += filter_step;
+    }
+    in_row += p.in_row;
+    filter_row += p.filter_row;
+  }
+  out[channel] = Finish(d, channel, s0);
+  out[channel + 1] = Finish(d, channel + 1, s1);
+  out[channel + 2] = Finish(d, channel + 2, s2);
+  out[channel + 3] = Finish(d, channel + 3, s3);
+}
+
+void OneChannel(const DepthwiseData& d, const Pixel& p, int32_t in_channel, int32_t channel, int8_t* out) {
+  uint32_t sum = 0;
+  for (int32_t ky = 0; ky < p.rows; ++ky) {
+    const int8_t* i = p.in + ky * p.in_row + in_channel;
+    const int8_t* w = p.filter + ky * p.filter_row + channel;
+    for (int32_t kx = p.columns; kx != 0; --kx) {
+      sum += static_cast<uint32_t>((*i - d.input_zero_point) * *w);
+      i += p.in_column;
+      w += p.filter_column;
+    }
+  }
+  out[channel] = Finish(d, channel, sum);
+}
+
+void EvalDepthwise(const Eval& op) {
+  const DepthwiseData& d = op.Data<DepthwiseData>();
+  const int8_t* in = op.Input<int8_t>(0);
+  int8_t* out = op.Output<int8_t>(0);
+  const int32_t row_bytes = d.x.input * d.input_channels;
+  Pixel p;
+  p.in_row = d.y.dilation * row_bytes;
+  p.in_column = d.x.dilation * d.input_channels;
+  p.filter_row = d.x.filter * d.output_channels;
+  p.filter_column = d.output_channels;
+  for (int32_t batch = 0; batch < d.batches; ++batch) {
+    for (int32_t oy = 0; oy < d.y.output; ++oy) {
+      const int32_t y = oy * d.y.stride - d.y.pad;
+      const Taps rows = OnImage(d.y, y);
+      p.rows = rows.end - rows.first;
+      for (int32_t ox = 0; ox < d.x.output; ++ox, out += d.output_channels) {
+        const int32_t x = ox * d.x.stride - d.x.pad;
+        const Taps columns = OnImage(d.x, x);
+        p.columns = columns.end - columns.first;
+        p.in = in + (y + rows.first * d.y.dilation) * row_bytes + (x + columns.first * d.x.dilation) * d.input_channels;
+        p.filter = d.filter + rows.first * p.filter_row + columns.first * p.filter_column;
+        if (d.depth_multiplier == 1) {
+          int32_t channel = 0;
+          for (; channel + 4 <= d.output_channels; channel += 4) FourChannels(d, p, channel, out);
+          for (; channel < d.output_channels; ++channel) OneChannel(d, p, channel, channel, out);
+        } else {
+          for (int32_t channel = 0, c = 0; c < d.input_channels; ++c) {
+            for (int32_t m = 0; m < d.depth_multiplier; ++m, ++channel) OneChannel(d, p, c, channel, out);
+          }
+        }
+      }
+    }
+    in += d.y.input * row_bytes;
+  }
+}
+
+}  // namespace
+
+extern const OpRegistration kOp_DEPTHWISE_CONV_2D = {schema::kDepthwiseConv2d, "DEPTHWISE_CONV_2D", PrepareDepthwise,
+                                                     EvalDepthwise};
+
+}  // namespace tinyhil

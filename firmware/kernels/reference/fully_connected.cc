@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// FULLY_CONNECTED, int8: per-tensor or per-channel weights, any batch.
+//
+// Four outputs at a time share each input: five loads, one offset and four products. No scratch. Persistent: 5 bytes an
+// output where weights are per channel, else none.
+#include "kernels/ops.h"
+#include "kernels/reference/prepare_common.h"
+
+namespace tinyhil {
+namespace {
+
+struct FullyConnectedData {
+  const int8_t* weights;
+  const int32_t* bias;  // null: none
+  ChannelMultipliers channel;  // values null: one multiplier for all
+  Multiplier multiplier;
+  int32_t batches;
+  int32_t inputs;
+  int32_t outputs;
+  int32_t input_zero_point;
+  int32_t output_zero_point;
+  Range range;
+};
+
+bool PrepareFullyConnected(Prepare& op) {
+  Tensor input, filter, output;
+  Table options;
+  if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, &filter) || !op.Output(0, &output)) return false;
+  if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
+  if (!ExpectRank(op, filter, "filter", 2) || !ExpectFilter(op, filter, 0) ||
+      !op.Options(schema::kFullyConnectedOptions, &options)) {
+    return false;
+  }
+  const uint8_t activation = options.U8(schema::kFcActivation, "fused_activation_function", schema::kNone);
+  const uint8_t format = options.U8(schema::kFcWeightsFormat, "weights_format", 0);
+  if (!op.ok()) return false;
+  if (format != 0) return op.Fail(Code::kModelUnsupported, "weights_format", "only the default layout", format, 0);
+  FullyConnectedData* data = op.Data<FullyConnectedData>();
+  if (data == nullptr) return false;
+
+  const uint32_t outputs = static_cast<uint32_t>(filter.dim(0)), inputs = static_cast<uint32_t>(filter.dim(1));
+  const uint32_t batches = input.elements / inputs;
+  if (input.elements % inputs != 0) {
+    return op.Fail(Code::kModelMalformed, "inputs[0]", "not whole rows of the weights", input.elements, inputs);
+  }
+  if (output.elements / outputs != batches || output.elements % outputs != 0) {
+    return op.Fail(Code::kModelMalformed, "outputs[0]", "not one row of outputs a row of inputs", output.elements,
+                   outputs);
+  }
+  data->weights = static_cast<const int8_t*>(filter.data);
+  data->batches = static_cast<int32_t>(batches);
+  data->inputs = static_cast<int32_t>(inputs);
+  data->outputs = static_cast<int32_t>(outputs);
+  data->input_zero_point = input.zero_point;
+  data->output_zero_point = output.zero_point;
+  if (!ReadBias(op, 2, outputs, &data->bias) || !ActivationRange(op, activation, output, &data->range)) return false;
+  if (filter.scale_count > 1) return MakeChannelMultipliers(op, input, filter, output, outputs, &data->channel);
+  // The product of the two scales is rounded to float here, unlike in the convolutions.
+  const float product = input.scale() * filter.scale();
+  if (!(product > 0.0f)) return op.Fail(Code::kModelUnsupported, "filter", "scales whose product is no float above 0");
+  data->multiplier = MakeMultiplier(product, 1.0f, output.scale());
+  return ExpectShift(op, data->multiplier);
+}
+
+inline int8_t Finish(const FullyConnectedData& d, int32_t i, uint32_t sum) {
+  if (d.bias != nullptr) sum += static_cast<uint32_t>(d.bias[i]);
+  const bool single = d.channel.values == nullptr;
+  const int32_t scaled = Requantize(static_cast<int32_t>(sum), single ? d.multiplier.value : d.channel.values[i],
+                                    single ? d.multiplier.shift : d.channel.shifts[i]);
+  return static_cast<int8_t>(Clamp(scaled + d.output_zero_point, d.range.low, d.range.high));
+}
+
+void Row(const FullyConnectedData& d, const int8_t* in, int8_t* out) {
+  const int32_t size = d.inputs;
+  const int32_t zero_point = d.input_zero_point;
+  const int8_t* w0 = d.weights;
+  int32_t i = 0;
+  for (; i + 4 <= d.outputs; i += 4, w0 += 3 * size) {
+    const int8_t* w1 = w0 + size;
+    const int8_t* w2 = w1 + size;
+    const int8_t* w3 = w2 + size;
+    const int8_t* x = in;
+    const int8_t* const end = w1;
+    const int8_t* const end4 = end - size % 4;
+    uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    const auto step = [&](int32_t k) {
+      const int32_t a = x[k] - zero_point;
+      s0 += static_cast<uint32_t>(a * w0[k]);
+      s1 += static_cast<uint32_t>(a * w1[k]);
+      s2 += static_cast<uint32_t>(a * w2[k]);
+      s3 += static_cast<uint32_t>(a * w3[k]);
+    };
+    while (w0 != end4) {
+      step(0);
+      step(1);
+      step(2);
+      step(3);
+      w0 += 4;
+      w1 += 4;
+      w2 += 4;
+      w3 += 4;
+      x += 4;
+    }
+    while (w0 != end) {
+      step(0);
+      ++w0;
+      ++w1;
+      ++w2;
+      ++w3;
+      ++x;
+    }
+    out[i] = Finish(d, i, s0);
+    out[i + 1] = Finish(d, i + 1, s1);
+    out[i + 2] = Finish(d, i + 2, s2);
+    out[i + 3] = Finish(d, i + 3, s3);
+  }
+  for (; i < d.outputs; ++i, w0 += size) {
+    uint32_t sum = 0;
+    for (int32_t k = 0; k < size; ++k) sum += static_cast<uint32_t>((in[k] - zero_point) * w0[k]);
+    out[i] = Finish(d, i, sum);
+  }
+}
+
+void EvalFullyConnected(const Eval& op) {
+  const FullyConnectedData& d = op.Data<FullyConnectedData>();
+  const int8_t* in = op.Input<int8_t>(0);
+  int8_t* out = op.Output<int8_t>(0);
+  for (int32_t batch = 0; batch < d.batches; ++batch, in += d.inputs, out += d.outputs) Row(d, in, out);
+}
+
+}  // namespace
+
+extern const OpRegistration kOp_FULLY_CONNECTED = {schema::kFullyConnected, "FULLY_CONNECTED", PrepareFullyConnected,
+                                                   EvalFullyConnected};
+
+}  // namespace tinyhil
