@@ -145,6 +145,18 @@ class StaleGolden(GoldenError):
     exit_status = 26
 
 
+class OracleFailed(GoldenError):
+    """The oracle refused a model, or its process died of it."""
+
+    exit_status = 27
+
+
+class GoldenDiffers(GoldenError):
+    """A golden set whose inputs or numbers its own oracle and seed do not reproduce."""
+
+    exit_status = 28
+
+
 # The target ----------------------------------------------------------------------------------------------------------
 class TargetError(TinyhilError):
     """Base of what is wrong with a target while it runs."""
@@ -210,3 +222,10 @@ class CellTimeout(TargetError):
     """A matrix cell used up its whole time allowance."""
 
     exit_status = 40
+
+
+# The host ------------------------------------------------------------------------------------------------------------
+class OutputUnwritable(TinyhilError):
+    """A result, a cache entry or a log cannot be written: the disk is full, or the folder may not be written to."""
+
+    exit_status = 50

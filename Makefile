@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target sets up all that it needs, once (scripts/setup.sh). ARGS are handed on: make matrix ARGS='--boards mps2_an386'
+.PHONY: help matrix test lint bench clean
+
+help:
+	@echo 'make matrix   every model on every emulated board: table, out/matrix.json, out/matrix.xml'
+	@echo 'make test     the test suite'
+	@echo 'make lint     ruff, mypy --strict, clang-format'
+	@echo 'make bench    size and speed against the published figures of others'
+	@echo 'make clean    remove .venv, out and caches from this folder'
+
+matrix:
+	@scripts/setup.sh run
+	@.venv/bin/tinyhil matrix --require oracle $(ARGS)
+
+test:
+	@scripts/setup.sh test
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint:
+	@scripts/setup.sh lint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	find firmware -name '*.h' -o -name '*.cc' | xargs clang-format --dry-run -Werror
+
+bench:
+	@scripts/setup.sh run
+	@.venv/bin/python scripts/bench.py $(ARGS)
+
+clean:
+	rm -rf .venv out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

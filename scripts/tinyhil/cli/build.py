@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tinyhil build`: a board's firmware image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tinyhil.cli.options import json_option
+
+
+@click.command("build")
+@click.option("--board", "-b", required=True, help="A board's name: see `tinyhil boards`.")
+@click.option(
+    "--model",
+    "-m",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Link this model in, with only the operators that it uses: the size of a product.",
+)
+@json_option
+def build_command(board: str, model: Path | None, as_json: bool) -> None:
+    """Build a board's image; nothing that is unchanged is built again.
+
+    Without --model the image has every operator and a model slot.
+    """
+    from tinyhil.board import load_board
+    from tinyhil.build import build_image
+    from tinyhil.model import check_runnable, load_model
+
+    ops = None
+    if model is not None:
+        loaded = load_model(model)
+        check_runnable(loaded, "builtin")
+        ops = sorted({operator.name for operator in loaded.operators})
+    say = None if as_json else lambda line: click.echo(line, err=True)
+    image = build_image(load_board(board), model=model, ops=ops, progress=say)
+    if as_json:
+        click.echo(json.dumps(asdict(image), indent=2, default=str))
+        return
+    click.echo(image.elf)
+    click.echo(f"  build id  {image.build_id}   [{image.compiler}]")
+    click.echo(f"  flash     {image.flash_bytes:,} bytes")
+    click.echo(f"  RAM       {image.ram_bytes:,} bytes, without arena")

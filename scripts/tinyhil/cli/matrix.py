@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tinyhil matrix`: every model on every board."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from tinyhil.cli.options import names
+
+
+@click.command("matrix")
+@click.option("--boards", multiple=True, callback=names, help="Boards, with commas.  [default: all emulated boards]")
+@click.option("--target", "-t", help="qemu, native, ...  [default: each board's first]")
+@click.option(
+    "--models",
+    "-m",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A .tflite file or a folder of them, repeatable.  [default: tinyhil's own models]",
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Cells at once.  [default: the number of cores]")
+@click.option("--seed", default=0, show_default=True, help="Seed of vectors that are made on the spot.")
+@click.option("--vectors", type=click.IntRange(min=1), metavar="N", help="Run only the first N vectors of each model.")
+@click.option(
+    "--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="Where to write."
+)
+@click.option(
+    "--cell-timeout", default=600.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds a cell may take."
+)
+@click.option(
+    "--require", multiple=True, callback=names, help="What may not be missing (oracle): fail where a cell would skip."
+)
+@click.pass_context
+def matrix_command(
+    ctx: click.Context,
+    boards: tuple[str, ...],
+    target: str | None,
+    models: tuple[Path, ...],
+    jobs: int | None,
+    seed: int,
+    vectors: int | None,
+    out: Path,
+    cell_timeout: float,
+    require: tuple[str, ...],
+) -> None:
+    """Run every model on every board and write OUT/matrix.json, OUT/matrix.xml and OUT/failures/.
+
+    Exit status 0 only if every cell passes; one broken cell never stops the others.
+    """
+    from rich.console import Console
+
+    from tinyhil.matrix import plan_cells, prepare_out, run_matrix, write_reports
+    from tinyhil.report.live import LiveProgress, PlainProgress
+    from tinyhil.report.terminal import matrix_table, summary_line, troubles
+    from tinyhil.runner import ORACLE, Plan
+
+    unknown = set(require) - ORACLE
+    if unknown:
+        raise click.UsageError(f"--require: {', '.join(sorted(unknown))}: there is only {', '.join(sorted(ORACLE))}.")
+    cells = plan_cells(_places(boards, target), _model_files(models))
+    prepare_out(out)
+    plan = Plan(seed=seed, vectors=vectors, required=frozenset(require))
+    # A log has no width: nothing in it may be folded.
+    console = Console() if sys.stdout.isatty() else Console(width=240, no_color=True)
+    with LiveProgress(len(cells), console) if console.is_terminal else PlainProgress(len(cells)) as progress:
+        result = run_matrix(
+            cells,
+            plan,
+            jobs=jobs or len(os.sched_getaffinity(0)),
+            cell_timeout_s=cell_timeout,
+            out=out,
+            listener=progress,
+        )
+    for line in troubles(result.records):
+        click.echo(line)
+    click.echo()
+    console.print(matrix_table(result.records))
+    click.echo(summary_line(result.summary(), result.elapsed_s))
+    if result.interrupted:
+        click.echo(f"interrupted: {len(cells) - len(result.records)} cells have no verdict", err=True)
+    write_reports(out, result)
+    click.echo(f"{out / 'matrix.json'}  {out / 'matrix.xml'}")
+    if result.unwritten:
+        raise result.unwritten[0]
+    ctx.exit(result.exit_status)
+
+
+def _places(boards: tuple[str, ...], target: str | None) -> list[tuple[str, str]]:
+    """(board, target) for each board. Without names: every board that is not the host itself."""
+    from tinyhil.board import board_names, load_board
+    from tinyhil.errors import BoardFileError
+    from tinyhil.runner import default_target
+
+    places = []
+    for name in boards or board_names():
+        try:
+            board = load_board(name)
+        except BoardFileError:
+            # Its cells will say so; the other boards run.
+            places.append((name, target or "qemu"))
+            continue
+        if boards or list(board.targets) != ["native"]:
+            places.append((name, target or default_target(board)))
+    return places
+
+
+def _model_files(models: tuple[Path, ...]) -> list[Path]:
+    """The .tflite files named, or in the folders named; without names tinyhil's own."""
+    from tinyhil.matrix import own_models
+
+    if not models:
+        return own_models()
+    files: list[Path] = []
+    for path in models:
+        found = sorted(path.rglob("*.tflite")) if path.is_dir() else [path]
+        if not found:
+            raise click.UsageError(f"--models: no .tflite file under {path}.")
+        files += found
+    return files

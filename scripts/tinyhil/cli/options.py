@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+JSON_KEY = "tinyhil.json"
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _remember_json(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    ctx.meta[JSON_KEY] = value
+    return value
+
+
+def json_option(function: _F) -> _F:
+    """`--json`, passed as `as_json`. It also makes an error come out as JSON, on standard output."""
+    return click.option(
+        "--json", "as_json", is_flag=True, is_eager=True, callback=_remember_json, help="Machine-readable output."
+    )(function)
+
+
+def names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Callback of a repeatable option that also takes commas: `--boards a,b --boards c` is (a, b, c)."""
+    return tuple(name.strip() for item in value for name in item.split(",") if name.strip())

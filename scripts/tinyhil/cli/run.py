@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tinyhil run`: one model's verdict on one board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tinyhil.cli.options import json_option
+
+
+@click.command("run")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--board", "-b", required=True, help="A board's name: see `tinyhil boards`.")
+@click.option("--target", "-t", help="qemu, native, ...  [default: the board's first]")
+@click.option("--seed", default=0, show_default=True, help="Seed of vectors that are made on the spot.")
+@click.option("--vectors", type=click.IntRange(min=1), metavar="N", help="Run only the first N vectors.")
+@click.option("--arena", "arena_bytes", type=click.IntRange(min=1), metavar="BYTES", help="Use an arena of this size.")
+@click.option(
+    "--golden",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A golden set to compare with, instead of the model's own.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.npy",
+    help="Run these inputs instead, one file per input of the model.",
+)
+@json_option
+@click.pass_context
+def run_command(
+    ctx: click.Context,
+    model: Path,
+    board: str,
+    target: str | None,
+    seed: int,
+    vectors: int | None,
+    arena_bytes: int | None,
+    golden: Path | None,
+    inputs: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Run MODEL on a board and compare every output with the golden set, bit for bit.
+
+    Golden vectors are made on the spot where the model has no stored set. Exit status: 0 the same, 1 another output,
+    otherwise what went wrong (see README.md).
+    """
+    from tinyhil.board import load_board
+    from tinyhil.record import Cell
+    from tinyhil.runner import ORACLE, Plan, default_target, run_cell
+
+    if golden is not None and inputs:
+        raise click.UsageError("--golden and --input exclude each other: a golden set has its own inputs.")
+    plan = Plan(seed=seed, vectors=vectors, arena_bytes=arena_bytes, golden=golden, inputs=inputs, required=ORACLE)
+    cell = Cell(board, target or default_target(load_board(board)), model)
+    record = run_cell(cell, plan).record
+    if as_json:
+        click.echo(json.dumps(record.to_json(), indent=2))
+    else:
+        from tinyhil.report.terminal import COLOURS, cell_lines
+
+        first, *rest = cell_lines(record)
+        word, _, text = first.partition(" ")
+        to_stderr = record.verdict == "error"
+        click.echo(f"{click.style(word, fg=COLOURS[record.verdict], bold=True)} {text}", err=to_stderr)
+        for line in rest:
+            click.echo(line, err=to_stderr)
+    ctx.exit(record.exit_status)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tinyhil needs on this machine: what is there, which version, and the command that installs what is not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from tinyhil import __version__
+from tinyhil.errors import MissingTool, TinyhilError
+
+EXIT_STATUS = MissingTool.exit_status
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked for. `needed`: nothing works without it; otherwise `purpose` says what does not."""
+
+    name: str
+    found: bool
+    version: str
+    where: str
+    needed: bool
+    purpose: str
+    next_step: str
+
+    @property
+    def status(self) -> str:
+        if self.found:
+            return "ok"
+        return "missing" if self.needed else "absent"
+
+
+def checks() -> list[Check]:
+    """Looks for everything. Runs each tool once for its version."""
+    return [
+        _python(),
+        Check("tinyhil", True, __version__, str(Path(__file__).parent), True, "", ""),
+        _assets(),
+        _cache(),
+        _tool("arm-none-eabi-g++", "firmware for the boards", "gcc-arm-none-eabi"),
+        _arm_library("libc.a", "C library for the boards", "libnewlib-arm-none-eabi"),
+        _arm_library("libstdc++.a", "C++ headers for the boards", "libstdc++-arm-none-eabi-newlib"),
+        _tool("qemu-system-arm", "the qemu target", "qemu-system-arm"),
+        _tool("g++", "the native target", "g++", needed=False),
+        _oracle(),
+        _tool("clang-format", "make lint", "clang-format", needed=False),
+    ]
+
+
+def _apt(package: str) -> str:
+    return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install {package}"
+
+
+def _python() -> Check:
+    found = sys.version_info >= (3, 10)
+    step = "" if found else "Install Python 3.10 or newer and set TINYHIL_PYTHON to it."
+    return Check("python", found, platform.python_version(), sys.executable, True, "", step)
+
+
+def _assets() -> Check:
+    from tinyhil.assets import firmware_dir, platforms_dir
+
+    step = "Install tinyhil again: its wheel carries both folders."
+    try:
+        where = f"{platforms_dir()}, {firmware_dir()}"
+    except TinyhilError as error:
+        return Check("boards and firmware", False, "", "", True, error.message, error.next_step or step)
+    found = platforms_dir().is_dir() and firmware_dir().is_dir()
+    return Check("boards and firmware", found, "", where, True, "", "" if found else step)
+
+
+def _cache() -> Check:
+    from tinyhil.assets import cache_dir
+
+    folder = cache_dir()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    found = os.access(existing, os.W_OK | os.X_OK) and existing.is_dir()
+    free = f"{shutil.disk_usage(existing).free >> 20:,} MiB free"
+    step = "" if found else "Point TINYHIL_CACHE at a folder that can be written."
+    return Check("build cache", found, free, str(folder), True, "images and golden sets", step)
+
+
+def _first_line(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+def _tool(name: str, purpose: str, package: str, *, needed: bool = True) -> Check:
+    path = shutil.which(name)
+    version = _first_line([path, "--version"]) if path else ""
+    return Check(name, bool(version), version, path or "", needed, purpose, "" if version else _apt(package))
+
+
+def _arm_library(name: str, purpose: str, package: str) -> Check:
+    """The compiler answers with the bare name where it has no such file."""
+    where = _first_line(["arm-none-eabi-gcc", f"-print-file-name={name}"])
+    found = Path(where).is_absolute()
+    return Check(package, found, "", where if found else "", True, purpose, "" if found else _apt(package))
+
+
+def _oracle() -> Check:
+    purpose = "golden vectors made on the spot; stored sets work without it"
+    try:
+        version = metadata.version("tflite-micro")
+    except metadata.PackageNotFoundError:
+        step = f"{sys.executable} -m pip install 'tinyhil[oracle]'"
+        if (platform.system(), platform.machine()) != ("Linux", "x86_64") or sys.version_info >= (3, 14):
+            step = "None is published for this machine and Python: make golden sets on Linux x86-64 and store them."
+        return Check("tflite-micro", False, "", "", False, purpose, step)
+    return Check("tflite-micro", True, version, "", False, purpose, "")
+
+
+def missing(found: list[Check]) -> list[Check]:
+    """Those without which nothing works."""
+    return [check for check in found if check.needed and not check.found]
+
+

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs many cells in parallel, and writes what came out.
+
+Threads, not processes: the work is the emulators', and a thread that waits for one costs nothing. Images are built
+first, once a board. A broken cell is a record like any other and never stops the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyhil import __version__
+from tinyhil.errors import OutputUnwritable, TinyhilError
+from tinyhil.record import VERDICTS, Cell, Record, write_atomic
+from tinyhil.runner import Cancelled, Evidence, Guard, Materials, Outcome, Plan, run_cell, run_command_line
+
+SCHEMA = "tinyhil.matrix/1"
+
+
+class Listener:
+    """What a matrix tells whoever watches it. The methods do nothing here; several threads may call them at once."""
+
+    def build_started(self, board: str) -> None: ...
+
+    def build_finished(self, board: str) -> None: ...
+
+    def cell_started(self, cell: Cell) -> None: ...
+
+    def cell_progress(self, cell: Cell, stage: str, done: int, total: int) -> None: ...
+
+    def cell_finished(self, record: Record) -> None: ...
+
+
+@dataclass
+class MatrixResult:
+    """The records in the order of the cells, without those that an interruption left out."""
+
+    records: list[Record]
+    cells: int
+    interrupted: bool = False
+    elapsed_s: float = 0.0
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    unwritten: list[OutputUnwritable] = field(default_factory=list)
+
+    def summary(self) -> dict[str, int]:
+        return {verdict: sum(record.verdict == verdict for record in self.records) for verdict in VERDICTS}
+
+    @property
+    def exit_status(self) -> int:
+        """0 only where every cell ran and none failed: 1 after a wrong output, else the first error's status.
+
+        A matrix in which nothing passed is no success, whatever the reasons for skipping were.
+        """
+        if self.interrupted:
+            return 130
+        statuses = [record.exit_status for record in self.records if record.exit_status]
+        if statuses:
+            return 1 if 1 in statuses else statuses[0]
+        if not any(record.verdict == "pass" for record in self.records):
+            return TinyhilError.exit_status
+        return self.unwritten[0].exit_status if self.unwritten else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "tinyhil": __version__,
+            "complete": len(self.records) == self.cells,
+            "summary": self.summary(),
+            "elapsed_s": round(self.elapsed_s, 3),
+            "cpu_s": {name: round(seconds, 3) for name, seconds in self.cpu_s.items()},
+            "records": [record.to_json() for record in self.records],
+        }
+
+
+def own_models() -> list[Path]:
+    """The project's own models, which come with tinyhil."""
+    from tinyhil.assets import firmware_dir
+
+    return sorted((firmware_dir() / "models").rglob("*.tflite"))
+
+
+def plan_cells(boards: Sequence[tuple[str, str]], models: Sequence[Path]) -> list[Cell]:
+    """Every model on every (board, target), models of one file name told apart by their folders."""
+    resolved = list(dict.fromkeys(models))
+    stems = [path.stem for path in resolved]
+    labels = {path: f"{path.parent.name}/{path.stem}" if stems.count(path.stem) > 1 else "" for path in resolved}
+    return [
+        Cell(board, target, path, label=labels[path]) for board, target in dict.fromkeys(boards) for path in resolved
+    ]
+
+
+def run_matrix(
+    cells: Sequence[Cell],
+    plan: Plan,
+    *,
+    jobs: int,
+    cell_timeout_s: float,
+    out: Path | None = None,
+    listener: Listener | None = None,
+) -> MatrixResult:
+    """Runs the cells, `jobs` at once. Ctrl-C stops the emulators and returns what is finished.
+
+    With `out`, every cell that does not pass leaves out/failures/<cell>/, and one that passes removes an old one.
+    """
+    return _Matrix(cells, plan, jobs, cell_timeout_s, out, listener or Listener()).run()
+
+
+@dataclass
+class _Running:
+    cell: Cell
+    index: int
+    guard: Guard = field(default_factory=Guard)
+    began: float | None = None
+
+
+class _Matrix:
+    def __init__(
+        self, cells: Sequence[Cell], plan: Plan, jobs: int, cell_timeout_s: float, out: Path | None, listener: Listener
+    ) -> None:
+        self.cells = cells
+        self.plan = plan
+        self.jobs = jobs
+        self.cell_timeout_s = cell_timeout_s
+        self.out = out
+        self.listener = listener
+        self.materials = Materials()
+        self.records: dict[int, Record] = {}
+        self.unwritten: list[OutputUnwritable] = []
+        self.unwritten_lock = threading.Lock()
+
+    def run(self) -> MatrixResult:
+        began, cpu_before = time.monotonic(), _cpu_s()
+        interrupted = False
+        try:
+            self._build()
+            self._run_cells()
+        except KeyboardInterrupt:
+            interrupted = True
+        cpu_after = _cpu_s()
+        return MatrixResult(
+            records=[self.records[index] for index in sorted(self.records)],
+            cells=len(self.cells),
+            interrupted=interrupted,
+            elapsed_s=time.monotonic() - began,
+            cpu_s={name: cpu_after[name] - cpu_before[name] for name in cpu_after},
+            unwritten=self.unwritten,
+        )
+
+    def _build(self) -> None:
+        """Makes every image before the first cell runs: a build uses all cores itself."""
+        for board, engine, kernels in dict.fromkeys((cell.board, cell.engine, cell.kernels) for cell in self.cells):
+            self.listener.build_started(board)
+            # A failure is the cells' to report: each asks for the image again and gets the same error.
+            with contextlib.suppress(TinyhilError):
+                self.materials.image(board, engine, kernels)
+            self.listener.build_finished(board)
+
+    def _run_cells(self) -> None:
+        waiting = [_Running(cell, index) for index, cell in enumerate(self.cells)]
+        running: dict[Future[Record], _Running] = {}
+        pool = ThreadPoolExecutor(max_workers=self.jobs)
+        try:
+            for entry in waiting:
+                running[pool.submit(self._run_one, entry)] = entry
+            while running:
+                done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    entry = running.pop(future)
+                    self.records[entry.index] = record = future.result()
+                    self.listener.cell_finished(record)
+                self._time_out(running.values())
+        except BaseException:
+            for future, entry in running.items():
+                future.cancel()
+                entry.guard.cancel(Cancelled("interrupted"))
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _time_out(self, entries: Iterable[_Running]) -> None:
+        now = time.monotonic()
+        for entry in entries:
+            if entry.began is not None and now - entry.began > self.cell_timeout_s:
+                entry.guard.time_out(self.cell_timeout_s)
+
+    def _run_one(self, entry: _Running) -> Record:
+        cell = entry.cell
+        entry.began = time.monotonic()
+        self.listener.cell_started(cell)
+        outcome = run_cell(
+            cell,
+            self.plan,
+            materials=self.materials,
+            guard=entry.guard,
+            progress=lambda stage, done, total: self.listener.cell_progress(cell, stage, done, total),
+        )
+        if self.out is not None and not isinstance(entry.guard.reason, Cancelled):
+            try:
+                outcome.record.bundle = write_bundle(self.out, outcome)
+            except OutputUnwritable as error:
+                with self.unwritten_lock:
+                    self.unwritten.append(error)
+        return outcome.record
+
+
+def _cpu_s() -> dict[str, float]:
+    """CPU seconds of this process and of its ended children (emulators, compilers)."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"tinyhil": own.ru_utime + own.ru_stime, "children": children.ru_utime + children.ru_stime}
+
+
+def write_bundle(out: Path, outcome: Outcome) -> str:
+    """Writes out/failures/<cell>/ and returns its path; for a cell that passed removes an old one and returns "".
+
+    The folder holds the record, the model, the vector with what was got and wanted, a golden set of that vector, the
+    log, and the command that replays it with these files alone. Raises OutputUnwritable.
+    """
+    record, evidence = outcome.record, outcome.evidence
+    folder = out / "failures" / record.cell.slug
+    if record.verdict in ("pass", "skip"):
+        shutil.rmtree(folder, ignore_errors=True)
+        return ""
+    fresh = out / "failures" / f".{record.cell.slug}.{os.getpid()}"
+    try:
+        fresh.mkdir(parents=True, exist_ok=True)
+        command = _fill_bundle(fresh, folder, record, evidence)
+        (fresh / "record.json").write_text(json.dumps(replace(record, bundle=str(folder)).to_json(), indent=2) + "\n")
+        (fresh / "command.txt").write_text(command + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    except OSError as error:
+        raise OutputUnwritable(
+            f"{folder}: {error.strerror or error}", next_step="Free some space or choose another folder with --out."
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return str(folder)
+
+
+def _fill_bundle(fresh: Path, folder: Path, record: Record, evidence: Evidence) -> str:
+    """Fills `fresh`, which becomes `folder`; returns the command that replays the failure from there."""
+    cell, golden, tally = record.cell, evidence.golden, evidence.tally
+    if evidence.log:
+        (fresh / "device.log").write_text(evidence.log, encoding="utf-8", errors="backslashreplace")
+    if evidence.model is None:
+        return record.command
+    (fresh / "model.tflite").write_bytes(evidence.model.data)
+    replayed = replace(cell, model_path=folder / "model.tflite")
+    plan = Plan()
+    if golden is not None:
+        if tally is not None and tally.difference is not None and tally.mismatch is not None:
+            vector = tally.difference.vector
+            for number, array in enumerate(golden.inputs):
+                np.save(fresh / f"input_{number}.npy", array[vector])
+            for number, (want, got) in enumerate(zip(golden.outputs, tally.mismatch.outputs, strict=True)):
+                np.save(fresh / f"want_{number}.npy", want[vector])
+                np.save(fresh / f"got_{number}.npy", got)
+            golden = golden.subset([vector])
+        golden.save(fresh / "golden.npz")
+        plan = Plan(golden=folder / "golden.npz")
+    return run_command_line(replayed, plan)
+
+
+def prepare_out(out: Path) -> None:
+    """Makes the folder and tries to write there, so that a matrix fails before it ran and not after."""
+    probe = out / f".probe.{os.getpid()}"
+    write_atomic(probe, "")
+    probe.unlink(missing_ok=True)
+
+
+def write_reports(out: Path, result: MatrixResult) -> None:
+    """Writes matrix.json and matrix.xml, each whole or not at all. Raises OutputUnwritable."""
+    from tinyhil.report.junit import junit_xml
+
+    write_atomic(out / "matrix.json", json.dumps(result.to_json(), indent=2) + "\n")
+    write_atomic(out / "matrix.xml", junit_xml(result.records))

@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of a cell: one JSON object, schema `tinyhil.record/1`, from which every report is drawn.
+
+A record holds the verdict, what it cost, and the identity of all that made it. Two records may be compared only where
+unit and source of a figure agree. The schema is schemas/record.schema.json; records read from a file are validated
+against it, those made here are made of typed parts and validated by the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from tinyhil.errors import OutputUnwritable, TinyhilError
+
+SCHEMA = "tinyhil.record/1"
+
+Verdict = Literal["pass", "fail", "error", "skip"]
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "skip")
+
+
+class RecordError(TinyhilError):
+    """A record that does not follow the schema, or follows one that this tinyhil does not know."""
+
+    exit_status = 51
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One board x target x engine x kernels x model. `label` tells two models of one file name apart."""
+
+    board: str
+    target: str
+    model_path: Path
+    engine: str = "builtin"
+    kernels: str = "reference"
+    label: str = ""
+
+    @property
+    def model(self) -> str:
+        """The model's name in reports."""
+        return self.label or self.model_path.stem
+
+    @property
+    def slug(self) -> str:
+        """A file name for this cell, the same on every run."""
+        parts = (self.board, self.target, self.engine, self.kernels, self.model)
+        return ".".join(re.sub(r"[^A-Za-z0-9_-]+", "_", part) for part in parts)
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "board": self.board,
+            "target": self.target,
+            "engine": self.engine,
+            "kernels": self.kernels,
+            "model": self.model,
+            "model_path": str(self.model_path),
+        }
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, with its unit and where it comes from. Never compared with one of another unit or source."""
+
+    value: int | float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """The first element of an output that differs, and how many do."""
+
+    output: int
+    index: int  # flat, C order
+    coordinates: tuple[int, ...]
+    got: int | float | str  # a string where JSON has no number: nan, inf
+    want: int | float | str
+    differing: int
+    total: int
+    largest: int | float | str  # largest absolute difference
+
+
+@dataclass(frozen=True)
+class OperatorDifference:
+    """The first operator, in execution order, whose checksum is not the oracle's."""
+
+    index: int
+    name: str
+    access: Literal["read", "wrote"]
+    got: int  # CRC-32
+    want: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where the device first computed something else: the first vector that differs, and in it the first operator."""
+
+    vector: int
+    kind: str
+    output: OutputDifference | None  # None: only what an operator in between computed differs
+    operator: OperatorDifference | None  # None: no checksums were taken
+    vectors_differing: int = 1
+
+    def headline(self) -> str:
+        """One line: the fact."""
+        if self.output is not None:
+            at = self.output
+            where = str(list(at.coordinates)) if at.coordinates else ""
+            return (
+                f"output {at.output}{where}: got {at.got}, want {at.want} "
+                f"({at.differing} of {at.total} differ, vector {self.vector} {self.kind})"
+            )
+        assert self.operator is not None
+        return (
+            f"operator {self.operator.index} {self.operator.name} {self.operator.access} other values "
+            f"though the outputs agree (vector {self.vector} {self.kind})"
+        )
+
+    def operator_line(self) -> str:
+        """The first differing operator in words; empty where there is none."""
+        op = self.operator
+        if op is None:
+            return ""
+        if op.access == "wrote":
+            found = "read what the oracle read and wrote something else"
+        elif op.index == 0:
+            found = "read something else: the input did not arrive"
+        else:
+            found = "read something else, though all before it wrote what the oracle wrote: memory overlap"
+        return f"{op.index} {op.name} {found} (CRC-32 got {op.got:08x}, want {op.want:08x})"
+
+
+@dataclass(frozen=True)
+class ErrorInfo:
+    """A TinyhilError as data."""
+
+    error_class: str
+    exit_status: int
+    message: str
+    next_step: str = ""
+    details: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> ErrorInfo:
+        if isinstance(error, TinyhilError):
+            return cls(type(error).__name__, error.exit_status, error.message, error.next_step, error.details)
+        import traceback
+
+        return cls(
+            type(error).__name__,
+            TinyhilError.exit_status,
+            f"{type(error).__name__}: {error}",
+            "This is a defect of tinyhil: report it with the lines above.",
+            "".join(traceback.format_exception(error)),
+        )
+
+    def lines(self) -> list[str]:
+        """For people: the message, the details indented, the next step."""
+        lines = [f"error: {self.message}"]
+        lines += [f"  {line}" for line in self.details.rstrip().splitlines()]
+        if self.next_step:
+            lines.append(f"next step: {self.next_step}")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "class": self.error_class,
+            "exit_status": self.exit_status,
+            "message": self.message,
+            "next_step": self.next_step,
+            "details": self.details,
+        }
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Labelled vectors whose largest output is the label's, as computed on the device."""
+
+    correct: int
+    labelled: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that made a record: enough to make it again."""
+
+    tinyhil: str
+    host: Mapping[str, str]
+    model: Mapping[str, str | int] | None = None  # name, sha256, bytes
+    image: Mapping[str, Any] | None = None  # build_id, kind, engine, kernels, compiler, flags
+    target: Mapping[str, str] | None = None  # the emulator's name and version
+    golden: Mapping[str, Any] | None = None  # oracle, oracle_version, seed, generator, tinyhil_version
+
+
+@dataclass
+class Record:
+    """The result of one cell."""
+
+    cell: Cell
+    identity: Identity
+    command: str
+    started_at: str  # UTC, ISO 8601
+    verdict: Verdict = "error"
+    vectors: dict[str, int] = field(default_factory=dict)  # how many of each kind were run
+    figures: dict[str, Figure] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)  # seconds of wall clock, by stage
+    difference: Difference | None = None
+    error: ErrorInfo | None = None
+    skip_reason: str = ""
+    accuracy: Accuracy | None = None
+    bundle: str = ""  # folder with all that is needed to replay a failure
+
+    @property
+    def exit_status(self) -> int:
+        """What a process that ran only this cell exits with."""
+        if self.verdict == "fail":
+            return 1
+        if self.verdict == "error":
+            return self.error.exit_status if self.error else TinyhilError.exit_status
+        return 0
+
+    def headline(self) -> str:
+        """One line: what there is to say beside the verdict; empty where it passed."""
+        if self.difference is not None:
+            return self.difference.headline()
+        if self.error is not None:
+            return self.error.message
+        return self.skip_reason
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "cell": self.cell.to_json(),
+            "verdict": self.verdict,
+            "difference": asdict(self.difference) if self.difference else None,
+            "error": self.error.to_json() if self.error else None,
+            "skip_reason": self.skip_reason,
+            "figures": {name: asdict(figure) for name, figure in self.figures.items()},
+            "vectors": {"count": sum(self.vectors.values()), "kinds": dict(self.vectors)},
+            "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "identity": asdict(self.identity),
+            "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
+            "started_at": self.started_at,
+            "command": self.command,
+            "bundle": self.bundle,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Record:
+        """The record that `to_json` wrote. Raises RecordError, naming the field, where `data` breaks the schema."""
+        validate(data)
+        difference, error, accuracy = data["difference"], data["error"], data["accuracy"]
+        cell = data["cell"]
+        if difference:
+            output, operator = difference["output"], difference["operator"]
+            if output:
+                output = OutputDifference(**{**output, "coordinates": tuple(output["coordinates"])})
+            if operator:
+                operator = OperatorDifference(**operator)
+            difference = Difference(**{**difference, "output": output, "operator": operator})
+        if error:
+            error = ErrorInfo(error_class=error["class"], **{k: v for k, v in error.items() if k != "class"})
+        return cls(
+            cell=Cell(
+                cell["board"],
+                cell["target"],
+                Path(cell["model_path"]),
+                cell["engine"],
+                cell["kernels"],
+                "" if Path(cell["model_path"]).stem == cell["model"] else cell["model"],
+            ),
+            identity=Identity(**data["identity"]),
+            command=data["command"],
+            started_at=data["started_at"],
+            verdict=data["verdict"],
+            vectors=dict(data["vectors"]["kinds"]),
+            figures={name: Figure(**figure) for name, figure in data["figures"].items()},
+            timings=dict(data["timings"]),
+            difference=difference,
+            error=error,
+            skip_reason=data["skip_reason"],
+            accuracy=Accuracy(**accuracy) if accuracy else None,
+            bundle=data["bundle"],
+        )
+
+
+@cache
+def _validator() -> Any:
+    import jsonschema
+
+    path = Path(__file__).parent / "schemas" / "record.schema.json"
+    return jsonschema.Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+
+
+def validate(data: Any) -> None:
+    """Raises RecordError where `data` is not a record of schema tinyhil.record/1; says which field."""
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise RecordError(
+            f"a record of schema {schema!r}; this tinyhil knows {SCHEMA}",
+            next_step="Use the tinyhil that wrote it, or a newer one.",
+        )
+    error = next(iter(sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.path)))), None)
+    if error is not None:
+        where = ".".join(map(str, error.path)) or "the record"
+        raise RecordError(f"{where}: {error.message}", next_step="The file was damaged or written by hand: make it again.")
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Writes the whole file or none of it; what was there before survives a full disk or an interruption.
+
+    Raises OutputUnwritable, naming the file.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputUnwritable(
+            f"{path}: {error.strerror or error}",
+            next_step="Free some space or choose another folder with --out.",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records for people at a terminal: one cell in full, or the board x model table of a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tinyhil.record import Figure, Record
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+WORDS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR", "skip": "SKIP"}
+COLOURS = {"pass": "green", "fail": "red", "error": "magenta", "skip": "yellow"}
+
+
+def cell_lines(record: Record) -> list[str]:
+    """One cell in full: the verdict with the fact first, then what it cost. The first line has no indent."""
+    cell = record.cell
+    head = f"{WORDS[record.verdict]}  {cell.model} on {cell.board} ({cell.target})"
+    rows: list[tuple[str, str]] = []
+    if record.verdict == "pass":
+        head += f": bit for bit what {_oracle(record)} computes"
+    elif record.difference is not None:
+        head += f": {record.difference.headline()}"
+        rows += _difference_rows(record)
+    elif record.skip_reason:
+        head += f": {record.skip_reason}"
+    lines = [head]
+    if record.error is not None:
+        lines += record.error.lines()
+    rows += _figure_rows(record)
+    if record.bundle:
+        rows.append(("bundle", record.bundle))
+    rows.append(("elapsed", f"{record.timings.get('elapsed', 0.0):.2f} s"))
+    return lines + [f"  {name:<10} {text}" for name, text in rows]
+
+
+def _oracle(record: Record) -> str:
+    golden = record.identity.golden or {}
+    return f"{golden.get('oracle', '?')} {golden.get('oracle_version', '')}".rstrip()
+
+
+def _difference_rows(record: Record) -> list[tuple[str, str]]:
+    difference = record.difference
+    assert difference is not None
+    rows = []
+    at = difference.output
+    if at is not None:
+        rows.append(
+            (
+                "differs",
+                f"{at.differing:,} of {at.total:,} elements of output {at.output}, first at {list(at.coordinates)} "
+                f"(flat index {at.index}), by at most {at.largest}",
+            )
+        )
+    rows.append(
+        (
+            "vector",
+            f"{difference.vector} ({difference.kind}); "
+            f"{difference.vectors_differing} of {sum(record.vectors.values())} vectors differ",
+        )
+    )
+    operator = difference.operator_line()
+    rows.append(("operator", operator or "every operator's checksums agree in the run that took them"))
+    rows.append(("oracle", _oracle(record)))
+    return rows
+
+
+def _figure_rows(record: Record) -> list[tuple[str, str]]:
+    figures = record.figures
+    rows = []
+    if inference := figures.get("inference"):
+        rows.append(("inference", f"{inference.value:,} {inference.unit}   [{inference.source}]"))
+    for name in ("arena", "stack"):
+        used = figures.get("arena_used" if name == "arena" else "stack_peak")
+        there = figures.get("arena_available" if name == "arena" else "stack_reserved")
+        if used and there:
+            rows.append((name, f"{used.value:,} of {there.value:,} bytes"))
+    for name, label in (("flash", "flash"), ("ram", "RAM"), ("model", "model")):
+        if figure := figures.get(name):
+            note = "" if name == "model" else f"   [{figure.source}]"
+            rows.append((label, f"{figure.value:,} bytes{note}"))
+    if accuracy := record.accuracy:
+        share = 100 * accuracy.correct / accuracy.labelled
+        rows.append(("accuracy", f"{share:.1f} % ({accuracy.correct} of {accuracy.labelled} labelled vectors)"))
+    if record.vectors:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in record.vectors.items())
+        rows.append(("vectors", f"{sum(record.vectors.values())} ({kinds})"))
+    return rows
+
+
+def short_count(figure: Figure) -> str:
+    """A figure in four significant digits: 43.10M."""
+    value = float(figure.value)
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.4g}{suffix}"
+    return f"{value:g}"
+
+
+def finished_line(record: Record) -> str:
+    """A cell in one line, for live progress."""
+    cell = record.cell
+    line = f"{WORDS[record.verdict]:<5} {cell.board} x {cell.model} ({cell.target})"
+    if inference := record.figures.get("inference"):
+        line += f"  {inference.value:,} {inference.unit}"
+    line += f"  {record.timings.get('elapsed', 0.0):.2f} s"
+    headline = record.headline()
+    return f"{line}: {headline}" if headline else line
+
+
+def matrix_table(records: Sequence[Record]) -> RenderableType:
+    """The board x model table: verdict and cost of an inference in every cell."""
+    from rich.table import Table
+    from rich.text import Text
+
+    models = list(dict.fromkeys(record.cell.model for record in records))
+    units = {figure.unit for record in records if (figure := record.figures.get("inference"))}
+    table = Table(caption=f"{' or '.join(sorted(units))} per inference" if units else None)
+    table.add_column("board", no_wrap=True)
+    for model in models:
+        table.add_column(model, justify="right", no_wrap=True)
+    by_place: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        by_place.setdefault((_row(record), record.cell.model), []).append(record)
+    for row in dict.fromkeys(_row(record) for record in records):
+        cells = []
+        for model in models:
+            text = Text(justify="right")
+            for record in by_place.get((row, model), []):
+                inference = record.figures.get("inference")
+                text.append(WORDS[record.verdict], style=COLOURS[record.verdict])
+                text.append(f" {short_count(inference)}" if inference and record.verdict == "pass" else "")
+            cells.append(text)
+        table.add_row(row, *cells)
+    return table
+
+
+def _row(record: Record) -> str:
+    cell = record.cell
+    row = cell.board if cell.target == cell.board else f"{cell.board} ({cell.target})"
+    return row if (cell.engine, cell.kernels) == ("builtin", "reference") else f"{row} {cell.engine}/{cell.kernels}"
+
+
+def troubles(records: Sequence[Record]) -> list[str]:
+    """What did not pass, in full: the fact, what to do, and the command that shows it again."""
+    lines: list[str] = []
+    for record in records:
+        if record.verdict == "pass":
+            continue
+        lines += ["", *cell_lines(record), f"  {'again':<10} {record.command}"]
+    return lines
+
+
+def summary_line(summary: Mapping[str, int], elapsed_s: float) -> str:
+    """How many cells of each verdict, and how long it took."""
+    counts = ", ".join(f"{count} {WORDS[verdict]}" for verdict, count in summary.items() if count)  # type: ignore[index]
+    return f"{sum(summary.values())} cells in {elapsed_s:.1f} s: {counts or 'nothing ran'}"

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one cell: board, image, model, golden set and device brought together, and the record of what came out.
+
+The command line, the matrix and every later front end go through `run_cell`. It raises nothing but KeyboardInterrupt
+and SystemExit: whatever goes wrong is the cell's record.
+"""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tinyhil import __version__
+from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
+from tinyhil.record import Accuracy, Cell, ErrorInfo, Figure, Identity, Record
+
+if TYPE_CHECKING:
+    from tinyhil.board import Board
+    from tinyhil.build import Image
+    from tinyhil.device import Device
+    from tinyhil.golden import GoldenSet
+    from tinyhil.model import Model
+    from tinyhil.verdict import Tally
+
+T = TypeVar("T")
+
+ORACLE = frozenset({"oracle"})
+"""Plan.required of whoever asked for one verdict: a missing oracle is then an error and no skip."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage (prepare, boot, run), vectors done and vectors in all."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How cells are run, where the defaults will not do."""
+
+    seed: int = 0
+    vectors: int | None = None  # at most so many of the set's; None: all
+    arena_bytes: int | None = None  # None: all the RAM that the image leaves free
+    golden: Path | None = None  # instead of the set beside the model
+    inputs: tuple[Path, ...] = ()  # the user's own: one .npy per model input
+    required: frozenset[str] = frozenset()  # what may not be missing: a cell that needs it fails instead of skipping
+
+    def arguments(self) -> list[str]:
+        """The command-line arguments of `tinyhil run` that give this plan."""
+        words: list[str] = []
+        if self.seed:
+            words += ["--seed", str(self.seed)]
+        if self.vectors is not None:
+            words += ["--vectors", str(self.vectors)]
+        if self.arena_bytes is not None:
+            words += ["--arena", str(self.arena_bytes)]
+        if self.golden is not None:
+            words += ["--golden", str(self.golden)]
+        for path in self.inputs:
+            words += ["--input", str(path)]
+        return words
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a failure bundle holds beside the record."""
+
+    model: Model | None = None
+    golden: GoldenSet | None = None
+    tally: Tally | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell's record, and the evidence where it did not pass."""
+
+    record: Record
+    evidence: Evidence
+
+
+class Cancelled(TinyhilError):
+    """The cell was stopped from outside before it had a verdict."""
+
+    exit_status = 130
+
+
+class Guard:
+    """Lets another thread stop a running cell: the device is closed under it, which ends any wait for an answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reason: TinyhilError | None = None
+        self._device: Device | None = None
+
+    @property
+    def reason(self) -> TinyhilError | None:
+        return self._reason
+
+    def cancel(self, reason: TinyhilError) -> None:
+        """Stops the cell now, or as soon as it reaches its next step. The first reason given holds."""
+        with self._lock:
+            if self._reason is None:
+                self._reason = reason
+            device = self._device
+        if device is not None:
+            device.close()
+
+    def time_out(self, allowance_s: float) -> None:
+        self.cancel(
+            CellTimeout(
+                f"no verdict within the {allowance_s:g} s that a cell may take",
+                next_step="Give it longer with --cell-timeout, or fewer vectors with --vectors.",
+            )
+        )
+
+    def holds(self, device: Device | None) -> None:
+        """From now on `cancel` closes this device."""
+        with self._lock:
+            self._device = device
+        self.check()
+
+    def check(self) -> None:
+        """Raises the reason where the cell was cancelled."""
+        if self._reason is not None:
+            raise self._reason
+
+
+class Materials:
+    """Boards, models, golden sets and images, each made once and shared by all cells and threads.
+
+    What cannot be made raises the same error for every cell that asks for it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slots: dict[Hashable, _Slot] = {}
+
+    def board(self, name: str) -> Board:
+        from tinyhil.board import load_board
+
+        return self._once(("board", name), lambda: load_board(name))
+
+    def model(self, path: Path) -> Model:
+        from tinyhil.model import load_model
+
+        return self._once(("model", path), lambda: load_model(path))
+
+    def image(self, board: str, engine: str, kernels: str, progress: Callable[[str], None] | None = None) -> Image:
+        from tinyhil.build import build_image
+
+        return self._once(
+            ("image", board, engine, kernels),
+            lambda: build_image(self.board(board), engine=engine, kernels=kernels, progress=progress),
+        )
+
+    def golden(self, model_path: Path, plan: Plan) -> GoldenSet:
+        return self._once(("golden", model_path, plan), lambda: _golden(self.model(model_path), plan))
+
+    def _once(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+        with slot.lock:
+            if slot.error is not None:
+                raise slot.error
+            if not slot.made:
+                try:
+                    slot.value = make()
+                except TinyhilError as error:
+                    slot.error = error
+                    raise
+                slot.made = True
+        value: T = slot.value
+        return value
+
+
+@dataclass
+class _Slot:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    made: bool = False
+    value: Any = None
+    error: TinyhilError | None = None
+
+
+def _golden(model: Model, plan: Plan) -> GoldenSet:
+    """The set to hold the device against: the user's file, the user's inputs, or what belongs to the model."""
+    from tinyhil import golden, vectors
+
+    if plan.golden is not None:
+        found = golden.load(plan.golden)
+        found.check(model)
+    elif plan.inputs:
+        found = golden.make_golden(model, seed=plan.seed, inputs=vectors.load_inputs(model, plan.inputs))
+    else:
+        found = golden.golden_for(model, seed=plan.seed)
+    if plan.vectors is not None and plan.vectors < len(found.kinds):
+        found = found.subset(range(plan.vectors))
+    return found
+
+
+def default_target(board: Board) -> str:
+    """The target that a board runs on where none is asked for: the first its board.yaml names."""
+    return next(iter(board.targets))
+
+
+def run_command_line(cell: Cell, plan: Plan) -> str:
+    """The command that runs the cell again."""
+    words = ["tinyhil", "run", str(cell.model_path), "--board", cell.board, "--target", cell.target]
+    return shlex.join(words + plan.arguments())
+
+
+def run_cell(
+    cell: Cell,
+    plan: Plan | None = None,
+    *,
+    materials: Materials | None = None,
+    guard: Guard | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Runs the cell's golden vectors and returns its record, whatever happens, with the evidence where it did not pass.
+    """
+    return _Run(
+        cell, plan or Plan(), materials or Materials(), guard or Guard(), progress or (lambda stage, done, total: None)
+    ).outcome()
+
+
+class _Run:
+    def __init__(self, cell: Cell, plan: Plan, materials: Materials, guard: Guard, progress: Progress) -> None:
+        self.plan = plan
+        self.materials = materials
+        self.guard = guard
+        self.progress = progress
+        self.stage_began = time.monotonic()
+        self.model: Model | None = None
+        self.golden: GoldenSet | None = None
+        self.tally: Tally | None = None
+        self.log = ""
+        self.record = Record(
+            cell=cell,
+            identity=Identity(tinyhil=__version__, host=_host()),
+            command=run_command_line(cell, plan),
+            started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+
+    def outcome(self) -> Outcome:
+        began = time.monotonic()
+        record = self.record
+        try:
+            self._run()
+        except Exception as error:
+            reason = self.guard.reason or error
+            record.error = ErrorInfo.of(reason)
+            record.verdict = "error"
+            if isinstance(reason, OracleMissing) and not self.plan.required & ORACLE:
+                record.verdict, record.skip_reason, record.error = "skip", reason.message, None
+        record.timings["elapsed"] = time.monotonic() - began
+        if record.verdict == "pass":
+            return Outcome(record, Evidence())
+        return Outcome(record, Evidence(self.model, self.golden, self.tally, self.log))
+
+    def _identify(self, **known: Any) -> None:
+        self.record.identity = replace(self.record.identity, **known)
+
+    def _stage(self, name: str) -> None:
+        """Charges the time since the last call to stage `name`."""
+        now = time.monotonic()
+        self.record.timings[name] = now - self.stage_began
+        self.stage_began = now
+
+    def _run(self) -> None:
+        cell, plan = self.record.cell, self.plan
+        self.progress("prepare", 0, 0)
+        board = self.materials.board(cell.board)
+        if cell.target not in board.targets:
+            raise UnknownBoard(
+                f"board {board.name} has no target {cell.target!r}",
+                next_step=f"It has: {', '.join(board.targets)}.",
+            )
+        model = self.model = self.materials.model(cell.model_path)
+        self._identify(model={"name": model.name, "sha256": model.sha256, "bytes": len(model.data)})
+        self._check_runnable(model)
+        golden = self.golden = self.materials.golden(cell.model_path, plan)
+        self._identify(golden=_provenance(golden))
+        image = self.materials.image(cell.board, cell.engine, cell.kernels)
+        self._identify(image=_image_identity(image))
+        self._image_figures(image, model)
+        self._stage("prepare")
+        self.guard.check()
+
+        from tinyhil.device import Device
+        from tinyhil.verdict import run_golden
+
+        self.progress("boot", 0, len(golden.kinds))
+        device = Device.open(board, cell.target, image, model)
+        with device:
+            try:
+                self.guard.holds(device)
+                self._identify(target=dict(device.identity()))
+                device.load(model, plan.arena_bytes)
+                self._stage("boot")
+                self.tally = run_golden(device, golden, step=self._step)
+                self._device_figures(device)
+                self._stage("run")
+            except TinyhilError:
+                self.log = device.last_words()
+                raise
+            finally:
+                self.guard.holds(None)
+        self._conclude(self.tally, golden)
+
+    def _check_runnable(self, model: Model) -> None:
+        from tinyhil.model import check_runnable
+
+        check_runnable(model, self.record.cell.engine)
+
+    def _step(self, done: int, total: int) -> None:
+        self.guard.check()
+        self.progress("run", done, total)
+
+    def _image_figures(self, image: Image, model: Model) -> None:
+        figures = self.record.figures
+        figures["model"] = Figure(len(model.data), "bytes", "file")
+        if image.flash_bytes:
+            figures["flash"] = Figure(image.flash_bytes, "bytes", f"{image.kind} image, every operator, without model")
+            figures["ram"] = Figure(image.ram_bytes, "bytes", f"{image.kind} image, without arena")
+
+    def _device_figures(self, device: Device) -> None:
+        figures, tally = self.record.figures, self.tally
+        assert tally is not None
+        if tally.units is not None and device.unit:
+            figures["inference"] = Figure(tally.units, device.unit, device.unit_source)
+        memory = device.memory()
+        figures["arena_used"] = Figure(memory.arena_used, "bytes", "device")
+        figures["arena_available"] = Figure(memory.arena_bytes, "bytes", "device")
+        if memory.stack_bytes:
+            figures["stack_peak"] = Figure(memory.stack_peak, "bytes", "device, stack painting")
+            figures["stack_reserved"] = Figure(memory.stack_bytes, "bytes", "device")
+
+    def _conclude(self, tally: Tally, golden: GoldenSet) -> None:
+        record = self.record
+        record.vectors = {kind: golden.kinds.count(kind) for kind in dict.fromkeys(golden.kinds)}
+        if tally.labelled:
+            record.accuracy = Accuracy(tally.correct, tally.labelled)
+        record.difference = tally.difference
+        record.verdict = "fail" if tally.difference else "pass"
+
+
+def _host() -> dict[str, str]:
+    return {"system": platform.system(), "machine": platform.machine(), "python": platform.python_version()}
+
+
+def _provenance(golden: GoldenSet) -> dict[str, Any]:
+    return {
+        "oracle": golden.oracle,
+        "oracle_version": golden.oracle_version,
+        "seed": golden.seed,
+        "generator": golden.generator,
+        "tinyhil_version": golden.tinyhil_version,
+    }
+
+
+def _image_identity(image: Image) -> dict[str, Any]:
+    return {
+        "build_id": image.build_id,
+        "kind": image.kind,
+        "engine": image.engine,
+        "kernels": image.kernels,
+        "compiler": image.compiler,
+        "flags": list(image.flags),
+    }
