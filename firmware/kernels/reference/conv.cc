@@ -3,9 +3,10 @@
 //
 // Each output pixel's input window is gathered once into a row of int16 with the zero point taken off, so that
 // padding is a row of zeros and the inner loop has neither bounds nor offsets. Two pixels and two channels at a
-// time: four products for four loads.
+// time (dot.h).
 // Scratch: 4 bytes x filter height x width x channels of a group. Persistent: 5 bytes a channel.
 #include "kernels/ops.h"
+#include "kernels/reference/dot.h"
 #include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
@@ -143,54 +144,17 @@ inline int8_t Finish(const ConvData& d, int32_t channel, uint32_t sum) {
 // Channels [first, last) of two pixels whose windows lie one behind the other in d.patch.
 void TwoPixels(const ConvData& d, int32_t first, int32_t last, int8_t* out0, int8_t* out1) {
   const int32_t size = d.patch_size;
-  const int8_t* w0 = d.filter + first * size;
-  int32_t channel = first;
-  for (; channel + 2 <= last; channel += 2, w0 += size) {
-    const int16_t* p0 = d.patch;
-    const int16_t* p1 = d.patch + size;
-    const int8_t* w1 = w0 + size;
-    const int8_t* const end = w1;
-    uint32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
-    const int8_t* const end4 = end - size % 4;
-    const auto step = [&](int32_t k) {
-      const int32_t a = p0[k], b = p1[k], u = w0[k], v = w1[k];
-      s00 += static_cast<uint32_t>(a * u);
-      s01 += static_cast<uint32_t>(a * v);
-      s10 += static_cast<uint32_t>(b * u);
-      s11 += static_cast<uint32_t>(b * v);
-    };
-    while (w0 != end4) {
-      step(0);
-      step(1);
-      step(2);
-      step(3);
-      w0 += 4;
-      w1 += 4;
-      p0 += 4;
-      p1 += 4;
-    }
-    while (w0 != end) {
-      step(0);
-      ++w0;
-      ++w1;
-      ++p0;
-      ++p1;
-    }
-    out0[channel] = Finish(d, channel, s00);
-    out0[channel + 1] = Finish(d, channel + 1, s01);
-    out1[channel] = Finish(d, channel, s10);
-    out1[channel + 1] = Finish(d, channel + 1, s11);
+  const int8_t* weights = d.filter + first * size;
+  for (int32_t channel = first; channel < last; channel += 2, weights += 2 * size) {
+    // An odd last channel is computed twice, and stored once.
+    const bool pair = channel + 1 < last;
+    const FourSums sums = DotTwoByTwo(d.patch, d.patch + size, weights, pair ? weights + size : weights, size);
+    out0[channel] = Finish(d, channel, sums.s[0]);
+    out1[channel] = Finish(d, channel, sums.s[2]);
+    if (!pair) break;
+    out0[channel + 1] = Finish(d, channel + 1, sums.s[1]);
+    out1[channel + 1] = Finish(d, channel + 1, sums.s[3]);
   }
-  if (channel == last) return;
-  const int16_t* p0 = d.patch;
-  const int16_t* p1 = d.patch + size;
-  uint32_t s0 = 0, s1 = 0;
-  for (int32_t k = 0; k < size; ++k) {
-    s0 += static_cast<uint32_t>(p0[k] * w0[k]);
-    s1 += static_cast<uint32_t>(p1[k] * w0[k]);
-  }
-  out0[channel] = Finish(d, channel, s0);
-  out1[channel] = Finish(d, channel, s1);
 }
 
 inline void Advance(const ConvData& d, int32_t* oy, int32_t* ox) {

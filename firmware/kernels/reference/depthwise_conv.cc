@@ -4,6 +4,7 @@
 // Four channels at a time walk the taps of the filter that fall on the image: a tap costs eight loads, four offsets and
 // four products. No scratch. Persistent: 5 bytes a channel.
 #include "kernels/ops.h"
+#include "kernels/reference/dot.h"
 #include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
@@ -105,10 +106,10 @@ void FourChannels(const DepthwiseData& d, const Pixel& p, int32_t channel, int8_
     const int8_t* i = in_row;
     const int8_t* w = filter_row;
     for (int32_t kx = p.columns; kx != 0; --kx) {
-      s0 += static_cast<uint32_t>((i[0] - zero_point) * w[0]);
-      s1 += static_cast<uint32_t>((i[1] - zero_point) * w[1]);
-      s2 += static_cast<uint32_t>((i[2] - zero_point) * w[2]);
-      s3 += static_cast<uint32_t>((i[3] - zero_point) * w[3]);
+      Accumulate(s0, i[0] - zero_point, w[0]);
+      Accumulate(s1, i[1] - zero_point, w[1]);
+      Accumulate(s2, i[2] - zero_point, w[2]);
+      Accumulate(s3, i[3] - zero_point, w[3]);
       i += in_step;
       w += filter_step;
     }
@@ -127,7 +128,7 @@ void OneChannel(const DepthwiseData& d, const Pixel& p, int32_t in_channel, int3
     const int8_t* i = p.in + ky * p.in_row + in_channel;
     const int8_t* w = p.filter + ky * p.filter_row + channel;
     for (int32_t kx = p.columns; kx != 0; --kx) {
-      sum += static_cast<uint32_t>((*i - d.input_zero_point) * *w);
+      Accumulate(sum, *i - d.input_zero_point, *w);
       i += p.in_column;
       w += p.filter_column;
     }

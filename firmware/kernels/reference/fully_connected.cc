@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // FULLY_CONNECTED, int8: per-tensor or per-channel weights, any batch.
 //
-// Four outputs at a time share each input: five loads, one offset and four products. No scratch. Persistent: 5 bytes an
+// Four outputs at a time share each input (dot.h). No scratch. Persistent: 5 bytes an
 // output where weights are per channel, else none.
 #include "kernels/ops.h"
+#include "kernels/reference/dot.h"
 #include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
@@ -72,51 +73,15 @@ inline int8_t Finish(const FullyConnectedData& d, int32_t i, uint32_t sum) {
 
 void Row(const FullyConnectedData& d, const int8_t* in, int8_t* out) {
   const int32_t size = d.inputs;
-  const int32_t zero_point = d.input_zero_point;
-  const int8_t* w0 = d.weights;
+  const int8_t* weights = d.weights;
   int32_t i = 0;
-  for (; i + 4 <= d.outputs; i += 4, w0 += 3 * size) {
-    const int8_t* w1 = w0 + size;
-    const int8_t* w2 = w1 + size;
-    const int8_t* w3 = w2 + size;
-    const int8_t* x = in;
-    const int8_t* const end = w1;
-    const int8_t* const end4 = end - size % 4;
-    uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    const auto step = [&](int32_t k) {
-      const int32_t a = x[k] - zero_point;
-      s0 += static_cast<uint32_t>(a * w0[k]);
-      s1 += static_cast<uint32_t>(a * w1[k]);
-      s2 += static_cast<uint32_t>(a * w2[k]);
-      s3 += static_cast<uint32_t>(a * w3[k]);
-    };
-    while (w0 != end4) {
-      step(0);
-      step(1);
-      step(2);
-      step(3);
-      w0 += 4;
-      w1 += 4;
-      w2 += 4;
-      w3 += 4;
-      x += 4;
-    }
-    while (w0 != end) {
-      step(0);
-      ++w0;
-      ++w1;
-      ++w2;
-      ++w3;
-      ++x;
-    }
-    out[i] = Finish(d, i, s0);
-    out[i + 1] = Finish(d, i + 1, s1);
-    out[i + 2] = Finish(d, i + 2, s2);
-    out[i + 3] = Finish(d, i + 3, s3);
+  for (; i + 4 <= d.outputs; i += 4, weights += 4 * size) {
+    const FourSums sums = DotOneByFour(in, d.input_zero_point, weights, size);
+    for (int32_t k = 0; k < 4; ++k) out[i + k] = Finish(d, i + k, sums.s[k]);
   }
-  for (; i < d.outputs; ++i, w0 += size) {
+  for (; i < d.outputs; ++i, weights += size) {
     uint32_t sum = 0;
-    for (int32_t k = 0; k < size; ++k) sum += static_cast<uint32_t>((in[k] - zero_point) * w0[k]);
+    for (int32_t k = 0; k < size; ++k) Accumulate(sum, in[k] - d.input_zero_point, weights[k]);
     out[i] = Finish(d, i, sum);
   }
 }
