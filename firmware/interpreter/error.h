@@ -45,7 +45,7 @@ struct Error {
   };
 
   Code code = Code::kOk;
-  uint8_t depth = 0;            // steps in use
+  uint8_t depth = 0;             // steps in use
   bool want_is_minimum = false;  // want is a lower bound, not the exact number
   const char* detail = nullptr;  // static text: what was expected; may be null
   uint32_t want = 0;

@@ -78,8 +78,8 @@ class Table {
   float F32(uint16_t id, const char* field, float absent) const;
 
   Vector VectorOf(uint16_t id, const char* field, uint32_t element_bytes) const;
-  Table Child(uint16_t id, const char* field) const;                                  // absent: false
-  Table Element(const Vector& tables, uint32_t index, const char* field) const;       // index < tables.count
+  Table Child(uint16_t id, const char* field) const;                             // absent: false
+  Table Element(const Vector& tables, uint32_t index, const char* field) const;  // index < tables.count
 
   bool Has(uint16_t id) const { return FieldOffset(id) != 0; }
 

@@ -111,8 +111,7 @@ bool Interpreter::TouchOutputs(LoadArena& arena) {
     Tensor tensor;
     if (!model_.ReadTensor(index, &tensor)) return false;
     if (!tensor.constant()) {
-      return model_.reader().Fail(Code::kModelMalformed, "outputs", "never written", index, 0,
-                                  static_cast<int32_t>(i));
+      return model_.reader().Fail(Code::kModelMalformed, "outputs", "never written", index, 0, static_cast<int32_t>(i));
     }
   }
   return true;
@@ -176,8 +175,9 @@ void Interpreter::Invoke(OpHook* hook) const {
 TensorInfo Interpreter::Info(uint32_t index) const {
   Tensor tensor;
   model_.ReadTensor(index, &tensor);
-  return {tensor.type,       static_cast<uint8_t>(tensor.rank), tensor.dims, tensor.scale(), tensor.zero_point,
-          tensors_[index], tensor.bytes};
+  return {
+      tensor.type, static_cast<uint8_t>(tensor.rank), tensor.dims, tensor.scale(), tensor.zero_point, tensors_[index],
+      tensor.bytes};
 }
 
 bool Interpreter::OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const {

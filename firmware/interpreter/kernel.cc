@@ -6,9 +6,7 @@ namespace tinyhil {
 LoadArena::LoadArena(uint8_t* base, uint32_t bytes)
     : base_(base), bytes_(bytes & ~uint32_t{15}), end_(base + bytes_), fixed_(end_) {}
 
-uint32_t LoadArena::FreeBytes() const {
-  return static_cast<uint32_t>(end_ - base_) - buffer_count_ * kListed;
-}
+uint32_t LoadArena::FreeBytes() const { return static_cast<uint32_t>(end_ - base_) - buffer_count_ * kListed; }
 
 void* LoadArena::Persistent(uint32_t bytes) {
   bytes = (bytes + 7) & ~uint32_t{7};

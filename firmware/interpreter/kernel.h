@@ -80,7 +80,7 @@ class Prepare {
 
   // Fails unless the operator has this many inputs (left-out optional ones included) and outputs.
   bool Expect(uint32_t min_inputs, uint32_t max_inputs, uint32_t outputs);
-  bool Input(uint32_t i, Tensor* out);   // fails where it is left out
+  bool Input(uint32_t i, Tensor* out);  // fails where it is left out
   bool Output(uint32_t i, Tensor* out);
 
   // The builtin options of the given type. Absent options leave the table empty: all fields at their defaults.

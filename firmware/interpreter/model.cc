@@ -46,8 +46,8 @@ bool Model::Open(const uint8_t* data, uint32_t bytes) {
   const Vector subgraphs = root.VectorOf(kModelSubgraphs, "subgraphs", 4);
   if (!reader_.ok()) return false;
   if (subgraphs.count != 1) {
-    return reader_.Fail(subgraphs.count == 0 ? kBad : kUnsupported, "subgraphs", "must be exactly one",
-                        subgraphs.count, 1);
+    return reader_.Fail(subgraphs.count == 0 ? kBad : kUnsupported, "subgraphs", "must be exactly one", subgraphs.count,
+                        1);
   }
   graph_ = root.Element(subgraphs, 0, "subgraphs");
   Scope scope(reader_, "subgraphs", 0);
@@ -127,7 +127,8 @@ bool Model::ReadQuantization(const Table& tensor, Tensor* out) {
   if (scales.count == 0) return true;
   if (scales.count > 1) {
     if (dimension < 0 || static_cast<uint32_t>(dimension) >= out->rank) {
-      return reader_.Fail(kBad, "quantized_dimension", "no such dimension", static_cast<uint32_t>(dimension), out->rank);
+      return reader_.Fail(kBad, "quantized_dimension", "no such dimension", static_cast<uint32_t>(dimension),
+                          out->rank);
     }
     if (scales.count != static_cast<uint32_t>(out->dims[dimension])) {
       return reader_.Fail(kBad, "scale", "one for each entry of the quantized dimension", scales.count,

@@ -27,7 +27,7 @@ struct Tensor {
   uint32_t bytes = 0;
   const void* data = nullptr;  // the constant's bytes; null for an activation
   const float* scales = nullptr;
-  uint32_t scale_count = 0;      // 0: not quantized; 1: per tensor; else one for each entry of `quantized_dimension`
+  uint32_t scale_count = 0;  // 0: not quantized; 1: per tensor; else one for each entry of `quantized_dimension`
   int32_t quantized_dimension = 0;
   int32_t zero_point = 0;  // of the whole tensor; per-channel ones must all be 0
 

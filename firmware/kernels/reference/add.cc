@@ -31,7 +31,8 @@ bool Broadcast(Prepare& op, const Tensor (&inputs)[2], const Tensor& output, Add
   for (uint32_t k = 0; k < 2; ++k) {
     int32_t step = 1;
     const Tensor& input = inputs[k];
-    if (input.rank > output.rank) return op.Fail(Code::kModelMalformed, "outputs[0]", "has fewer dimensions than an input");
+    if (input.rank > output.rank)
+      return op.Fail(Code::kModelMalformed, "outputs[0]", "has fewer dimensions than an input");
     for (uint32_t i = Tensor::kMaxRank; i-- > 0;) {
       const uint32_t missing = Tensor::kMaxRank - input.rank;
       const int32_t dim = i < missing ? 1 : input.dim(i - missing);
@@ -52,7 +53,8 @@ bool Broadcast(Prepare& op, const Tensor (&inputs)[2], const Tensor& output, Add
 bool PrepareAdd(Prepare& op) {
   Tensor inputs[2], output;
   Table options;
-  if (!op.Expect(2, 2, 1) || !op.Input(0, &inputs[0]) || !op.Input(1, &inputs[1]) || !op.Output(0, &output)) return false;
+  if (!op.Expect(2, 2, 1) || !op.Input(0, &inputs[0]) || !op.Input(1, &inputs[1]) || !op.Output(0, &output))
+    return false;
   if (!ExpectInt8(op, inputs[0], "inputs[0]") || !ExpectInt8(op, inputs[1], "inputs[1]") ||
       !ExpectInt8(op, output, "outputs[0]") || !op.Options(schema::kAddOptions, &options)) {
     return false;

@@ -44,10 +44,18 @@ bool PrepareConv(Prepare& op) {
 
   const uint8_t padding = options.U8(schema::kConvPadding, "padding", schema::kSame);
   const uint8_t activation = options.U8(schema::kConvActivation, "fused_activation_function", schema::kNone);
-  data->y = {input.dim(1), 0, filter.dim(1), options.I32(schema::kConvStrideH, "stride_h", 0),
-             options.I32(schema::kConvDilationH, "dilation_h_factor", 1), 0};
-  data->x = {input.dim(2), 0, filter.dim(2), options.I32(schema::kConvStrideW, "stride_w", 0),
-             options.I32(schema::kConvDilationW, "dilation_w_factor", 1), 0};
+  data->y = {input.dim(1),
+             0,
+             filter.dim(1),
+             options.I32(schema::kConvStrideH, "stride_h", 0),
+             options.I32(schema::kConvDilationH, "dilation_h_factor", 1),
+             0};
+  data->x = {input.dim(2),
+             0,
+             filter.dim(2),
+             options.I32(schema::kConvStrideW, "stride_w", 0),
+             options.I32(schema::kConvDilationW, "dilation_w_factor", 1),
+             0};
   if (!op.ok() || !MakeWindow(op, padding, &data->y) || !MakeWindow(op, padding, &data->x)) return false;
 
   data->batches = input.dim(0);

@@ -40,10 +40,18 @@ bool PrepareDepthwise(Prepare& op) {
   const uint8_t padding = options.U8(schema::kDepthwisePadding, "padding", schema::kSame);
   const uint8_t activation = options.U8(schema::kDepthwiseActivation, "fused_activation_function", schema::kNone);
   data->depth_multiplier = options.I32(schema::kDepthwiseMultiplier, "depth_multiplier", 0);
-  data->y = {input.dim(1), 0, filter.dim(1), options.I32(schema::kDepthwiseStrideH, "stride_h", 0),
-             options.I32(schema::kDepthwiseDilationH, "dilation_h_factor", 1), 0};
-  data->x = {input.dim(2), 0, filter.dim(2), options.I32(schema::kDepthwiseStrideW, "stride_w", 0),
-             options.I32(schema::kDepthwiseDilationW, "dilation_w_factor", 1), 0};
+  data->y = {input.dim(1),
+             0,
+             filter.dim(1),
+             options.I32(schema::kDepthwiseStrideH, "stride_h", 0),
+             options.I32(schema::kDepthwiseDilationH, "dilation_h_factor", 1),
+             0};
+  data->x = {input.dim(2),
+             0,
+             filter.dim(2),
+             options.I32(schema::kDepthwiseStrideW, "stride_w", 0),
+             options.I32(schema::kDepthwiseDilationW, "dilation_w_factor", 1),
+             0};
   if (!op.ok() || !MakeWindow(op, padding, &data->y) || !MakeWindow(op, padding, &data->x)) return false;
 
   data->batches = input.dim(0);
@@ -90,9 +98,9 @@ inline Taps OnImage(const Window& w, int32_t origin) {
 }
 
 struct Pixel {
-  const int8_t* in;      // first channel of the first tap
-  const int8_t* filter;  // the same
-  int32_t rows, columns;  // of taps
+  const int8_t* in;                                      // first channel of the first tap
+  const int8_t* filter;                                  // the same
+  int32_t rows, columns;                                 // of taps
   int32_t in_row, in_column, filter_row, filter_column;  // steps, in bytes
 };
 

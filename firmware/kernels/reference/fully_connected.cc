@@ -12,7 +12,7 @@ namespace {
 
 struct FullyConnectedData {
   const int8_t* weights;
-  const int32_t* bias;  // null: none
+  const int32_t* bias;         // null: none
   ChannelMultipliers channel;  // values null: one multiplier for all
   Multiplier multiplier;
   int32_t batches;

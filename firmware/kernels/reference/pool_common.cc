@@ -19,10 +19,18 @@ bool PreparePool(Prepare& op) {
   if (data == nullptr) return false;
   const uint8_t padding = options.U8(schema::kPoolPadding, "padding", schema::kSame);
   const uint8_t activation = options.U8(schema::kPoolActivation, "fused_activation_function", schema::kNone);
-  data->y = {input.dim(1), 0, options.I32(schema::kPoolFilterH, "filter_height", 0),
-             options.I32(schema::kPoolStrideH, "stride_h", 0), 1, 0};
-  data->x = {input.dim(2), 0, options.I32(schema::kPoolFilterW, "filter_width", 0),
-             options.I32(schema::kPoolStrideW, "stride_w", 0), 1, 0};
+  data->y = {input.dim(1),
+             0,
+             options.I32(schema::kPoolFilterH, "filter_height", 0),
+             options.I32(schema::kPoolStrideH, "stride_h", 0),
+             1,
+             0};
+  data->x = {input.dim(2),
+             0,
+             options.I32(schema::kPoolFilterW, "filter_width", 0),
+             options.I32(schema::kPoolStrideW, "stride_w", 0),
+             1,
+             0};
   data->batches = input.dim(0);
   data->channels = input.dim(3);
   return op.ok() && MakeWindow(op, padding, &data->y) && MakeWindow(op, padding, &data->x) &&

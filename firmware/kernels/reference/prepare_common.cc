@@ -30,7 +30,8 @@ bool ExpectDim(Prepare& op, const char* field, int32_t got, int32_t want) {
 }
 
 bool ExpectSameShape(Prepare& op, const Tensor& input, const Tensor& output) {
-  if (input.rank != output.rank) return op.Fail(kBad, "outputs", "must have the input's shape", output.rank, input.rank);
+  if (input.rank != output.rank)
+    return op.Fail(kBad, "outputs", "must have the input's shape", output.rank, input.rank);
   for (uint32_t i = 0; i < input.rank; ++i) {
     if (!ExpectDim(op, "outputs", output.dim(i), input.dim(i))) return false;
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SOFTMAX over the last dimension, int8 in and out.
 //
-// Fixed point throughout: exp(x) for x <= 0 from a polynomial on [-1/4, 0) and a product of powers of e, one over the sum
-// by three Newton steps. Qm.n below is a signed 32-bit number with m integer and n fraction bits.
-// No scratch; every exp is computed twice, which costs less than keeping it would.
+// Fixed point throughout: exp(x) for x <= 0 from a polynomial on [-1/4, 0) and a product of powers of e, one over the
+// sum by three Newton steps. Qm.n below is a signed 32-bit number with m integer and n fraction bits. No scratch; every
+// exp is computed twice, which costs less than keeping it would.
 #include "kernels/ops.h"
 #include "kernels/reference/prepare_common.h"
 
@@ -17,7 +17,7 @@ constexpr int32_t kMaxDepth = (1 << kSumBits) - 1;
 struct SoftmaxData {
   int32_t rows;
   int32_t depth;
-  Multiplier multiplier;       // from a difference of inputs to Q5.26
+  Multiplier multiplier;      // from a difference of inputs to Q5.26
   int32_t lowest_difference;  // below it exp is 0
 };
 
@@ -61,7 +61,9 @@ inline int32_t SaturatingShiftLeft(int32_t x, int32_t exponent) {
   return ShiftLeft(x, exponent);
 }
 
-inline int32_t Add(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); }
+inline int32_t Add(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
 inline int32_t Subtract(int32_t a, int32_t b) {
   return static_cast<int32_t>(static_cast<uint32_t>(a) - static_cast<uint32_t>(b));
 }
