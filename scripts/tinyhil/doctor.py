@@ -123,5 +123,3 @@ def _oracle() -> Check:
 def missing(found: list[Check]) -> list[Check]:
     """Those without which nothing works."""
     return [check for check in found if check.needed and not check.found]
-
-

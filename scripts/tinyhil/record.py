@@ -124,6 +124,12 @@ class Difference:
             f"though the outputs agree (vector {self.vector} {self.kind})"
         )
 
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        if self.output is not None:
+            data["output"]["coordinates"] = list(self.output.coordinates)
+        return data
+
     def operator_line(self) -> str:
         """The first differing operator in words; empty where there is none."""
         op = self.operator
@@ -240,7 +246,7 @@ class Record:
             "schema": SCHEMA,
             "cell": self.cell.to_json(),
             "verdict": self.verdict,
-            "difference": asdict(self.difference) if self.difference else None,
+            "difference": self.difference.to_json() if self.difference else None,
             "error": self.error.to_json() if self.error else None,
             "skip_reason": self.skip_reason,
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
@@ -308,10 +314,12 @@ def validate(data: Any) -> None:
             f"a record of schema {schema!r}; this tinyhil knows {SCHEMA}",
             next_step="Use the tinyhil that wrote it, or a newer one.",
         )
-    error = next(iter(sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.path)))), None)
+    error = next(_validator().iter_errors(data), None)
     if error is not None:
         where = ".".join(map(str, error.path)) or "the record"
-        raise RecordError(f"{where}: {error.message}", next_step="The file was damaged or written by hand: make it again.")
+        raise RecordError(
+            f"{where}: {error.message}", next_step="The file was damaged or written by hand: make it again."
+        )
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -206,6 +206,14 @@ def default_target(board: Board) -> str:
     return next(iter(board.targets))
 
 
+def check_target(board: Board, target: str) -> None:
+    """Raises UnknownBoard where the board cannot be run on this target."""
+    if target not in board.targets:
+        raise UnknownBoard(
+            f"board {board.name} has no target {target!r}", next_step=f"It has: {', '.join(board.targets)}."
+        )
+
+
 def run_command_line(cell: Cell, plan: Plan) -> str:
     """The command that runs the cell again."""
     words = ["tinyhil", "run", str(cell.model_path), "--board", cell.board, "--target", cell.target]
@@ -220,8 +228,7 @@ def run_cell(
     guard: Guard | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Runs the cell's golden vectors and returns its record, whatever happens, with the evidence where it did not pass.
-    """
+    """Runs the cell's golden vectors and returns its record, whatever happens, with the evidence where it did not pass."""
     return _Run(
         cell, plan or Plan(), materials or Materials(), guard or Guard(), progress or (lambda stage, done, total: None)
     ).outcome()
@@ -274,11 +281,7 @@ class _Run:
         cell, plan = self.record.cell, self.plan
         self.progress("prepare", 0, 0)
         board = self.materials.board(cell.board)
-        if cell.target not in board.targets:
-            raise UnknownBoard(
-                f"board {board.name} has no target {cell.target!r}",
-                next_step=f"It has: {', '.join(board.targets)}.",
-            )
+        check_target(board, cell.target)
         model = self.model = self.materials.model(cell.model_path)
         self._identify(model={"name": model.name, "sha256": model.sha256, "bytes": len(model.data)})
         self._check_runnable(model)

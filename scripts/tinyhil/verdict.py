@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyhil.errors import GoldenError, OutputMismatch
 from tinyhil.record import Difference, OperatorDifference, OutputDifference
@@ -33,7 +34,7 @@ def compare(golden: GoldenSet, vector: int, result: RunResult) -> Difference | N
     return Difference(vector, golden.kinds[vector], output, operator)
 
 
-def compare_outputs(want: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> OutputDifference | None:
+def compare_outputs(want: Sequence[NDArray[Any]], got: Sequence[NDArray[Any]]) -> OutputDifference | None:
     """The first output that is not bit-for-bit the wanted one; floats too are compared by their bits."""
     if len(want) != len(got):
         raise GoldenError(

@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
                 next_step="Free some space or point --out or TINYHIL_CACHE at a folder that can be written.",
             )
         show_error(failure, as_json=ctx.meta.get(JSON_KEY, False))
-        ctx.exit(failure.exit_status)
+        return ctx.exit(failure.exit_status)
 
 
 def show_error(error: TinyhilError, *, as_json: bool) -> None:

@@ -23,7 +23,9 @@ def junit_xml(records: Sequence[Record]) -> str:
     root = ElementTree.Element("testsuites", _counts(records, "tinyhil"))
     for board in dict.fromkeys(record.cell.board for record in records):
         of_board = [record for record in records if record.cell.board == board]
-        suite = ElementTree.SubElement(root, "testsuite", {**_counts(of_board, board), "timestamp": of_board[0].started_at})
+        suite = ElementTree.SubElement(
+            root, "testsuite", {**_counts(of_board, board), "timestamp": of_board[0].started_at}
+        )
         for record in of_board:
             _case(suite, record)
     ElementTree.indent(root)

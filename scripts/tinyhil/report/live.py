@@ -110,5 +110,3 @@ class LiveProgress(Listener):
             lines.append(f"  building the image of {self._building}")
         lines.append(f"{self._done}/{self._cells} cells, {now - self._began:.1f} s")
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
-
-

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pytest plugin: options --hil-*, fixtures `board`, `model`, `golden` and `device`.
+
+    from tinyhil.verdict import assert_golden
+
+    def test_the_board_computes_what_my_desk_does(device, golden):
+        assert_golden(device, golden)
+
+    pytest --hil-board mps2_an386 --hil-model kws.tflite
+
+Several boards or models parametrize every test that uses them. A test that needs a board or a model where none is
+given is skipped, with the reason shown; `--hil-require board,model` makes it fail. A suite with a model of its own
+overrides the fixture `model` (return tinyhil.model.load_model(path)).
+
+pytest loads this module in every run of an environment that has tinyhil, so it imports nothing heavy by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tinyhil.board import Board
+    from tinyhil.device import Device
+    from tinyhil.golden import GoldenSet
+    from tinyhil.model import Model
+
+PACKAGE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("hil", "tinyhil: models on microcontrollers")
+    several: dict[str, Any] = {"action": "append", "default": []}
+    group.addoption("--hil-board", metavar="NAMES", help="boards to test on, with commas (tinyhil boards)", **several)
+    group.addoption("--hil-target", metavar="NAME", help="qemu, native, ... [each board's first]")
+    group.addoption("--hil-model", metavar="FILE", help="a .tflite model, repeatable", **several)
+    group.addoption(
+        "--hil-golden", metavar="FILE", help="a golden set, instead of the model's own; repeatable", **several
+    )
+    group.addoption(
+        "--hil-require", metavar="NAMES", help="what may not be missing: fail where a test would skip", **several
+    )
+
+
+class Bench:
+    """What one pytest session tests on: the options, and at most one running device, kept for the next test."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        option = config.getoption
+        here = config.invocation_params.dir
+        self.boards = _split(option("--hil-board"))
+        self.target: str | None = option("--hil-target")
+        self.models = [here / name for name in option("--hil-model")]
+        self.golden_files = [here / name for name in option("--hil-golden")]
+        self.required = _split(option("--hil-require"))
+        self._goldens: dict[str, GoldenSet] = {}
+        self._key: tuple[str, str, str] | None = None
+        self._device: Device | None = None
+
+    def check(self) -> None:
+        """Refuses options that name something that is not there, before any test runs. Raises UsageError."""
+        from tinyhil import requirements
+
+        known = {"board", "model", *requirements.LOOKS}
+        if unknown := [name for name in self.required if name not in known]:
+            raise pytest.UsageError(f"--hil-require: {', '.join(unknown)}: there is only {', '.join(sorted(known))}")
+        for path in (*self.models, *self.golden_files):
+            if not path.is_file():
+                raise pytest.UsageError(f"{path}: no such file")
+        if self.boards:
+            from tinyhil.board import load_board
+            from tinyhil.errors import TinyhilError
+
+            for name in self.boards:
+                try:
+                    self.target_of(load_board(name))
+                except TinyhilError as error:
+                    raise pytest.UsageError(f"{error.message}\n{error.next_step}") from error
+
+    def target_of(self, board: Board) -> str:
+        """The target to use for the board. Raises UnknownBoard where it has no such target."""
+        from tinyhil.runner import check_target, default_target
+
+        if self.target is None:
+            return default_target(board)
+        check_target(board, self.target)
+        return self.target
+
+    def lacks(self, name: str, reason: str) -> None:
+        """Skips the test, or fails it where `name` is required."""
+        if name in self.required:
+            pytest.fail(f"{reason} (required by --hil-require {name})", pytrace=False)
+        pytest.skip(reason)
+
+    def golden(self, model: Model) -> GoldenSet:
+        """The set for this model: of --hil-golden by the model's hash, else stored beside it, else made on the spot."""
+        from tinyhil import golden
+
+        if model.sha256 not in self._goldens:
+            given = [golden.load(path) for path in self.golden_files]
+            matching = [found for found in given if found.model_sha256 == model.sha256]
+            if matching:
+                matching[0].check(model)
+            elif len(given) == 1:
+                given[0].check(model, source=str(self.golden_files[0]))
+            self._goldens[model.sha256] = matching[0] if matching else golden.golden_for(model)
+        return self._goldens[model.sha256]
+
+    def device(self, board: Board, model: Model) -> Device:
+        """A device with the model freshly loaded. The one of the test before is used again where it still answers."""
+        from tinyhil.build import build_image
+        from tinyhil.device import Device
+        from tinyhil.errors import TargetError
+
+        key = (board.name, self.target_of(board), model.sha256)
+        if self._device is not None and self._key == key:
+            try:
+                self._device.load(model)
+                return self._device
+            except TargetError:
+                pass
+        self.close()
+        device = Device.open(board, key[1], build_image(board), model)
+        try:
+            device.load(model)
+        except BaseException:
+            device.close()
+            raise
+        self._device, self._key = device, key
+        return device
+
+    def close(self) -> None:
+        """Ends the running device, so that the next test gets a new one."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
+
+
+_BENCH = pytest.StashKey[Bench]()
+
+
+def _split(values: list[str]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_BENCH] = bench = Bench(config)
+    bench.check()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _BENCH in config.stash:
+        config.stash[_BENCH].close()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    from tinyhil import __version__
+
+    bench = config.stash[_BENCH]
+    if not bench.boards:
+        return None
+    return f"tinyhil {__version__}: {', '.join(bench.boards)}" + (f" on {bench.target}" if bench.target else "")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    bench = metafunc.config.stash[_BENCH]
+    # A test may parametrize a name itself: that wins.
+    own = [name for mark in metafunc.definition.iter_markers("parametrize") for name in _argnames(mark)]
+    if bench.boards and "board" in metafunc.fixturenames and "board" not in own:
+        metafunc.parametrize("board", bench.boards, indirect=True, scope="session")
+    if bench.models and "model" in metafunc.fixturenames and "model" not in own:
+        ids = [path.stem for path in bench.models]
+        metafunc.parametrize("model", bench.models, indirect=True, scope="session", ids=ids)
+
+
+def _argnames(mark: pytest.Mark) -> list[str]:
+    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+
+
+@pytest.fixture(scope="session")
+def board(request: pytest.FixtureRequest) -> Board:
+    """The board under test: tinyhil.board.Board, of --hil-board."""
+    from tinyhil.board import load_board
+
+    if not hasattr(request, "param"):
+        request.config.stash[_BENCH].lacks(
+            "board", "no board given: pytest --hil-board NAME (tinyhil boards lists them)"
+        )
+    return load_board(request.param)
+
+
+@pytest.fixture(scope="session")
+def model(request: pytest.FixtureRequest) -> Model:
+    """The model under test: tinyhil.model.Model, of --hil-model."""
+    from tinyhil.model import load_model
+
+    if not hasattr(request, "param"):
+        request.config.stash[_BENCH].lacks("model", "no model given: pytest --hil-model FILE.tflite")
+    return load_model(request.param)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, model: Model) -> GoldenSet:
+    """The model's golden set: tinyhil.golden.GoldenSet."""
+    from tinyhil.errors import OracleMissing
+
+    bench = request.config.stash[_BENCH]
+    try:
+        return bench.golden(model)
+    except OracleMissing as error:
+        bench.lacks("oracle", f"{error.message}. {error.next_step}")
+        raise
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest, board: Board, model: Model) -> Iterator[Device]:
+    """The board running with the model loaded: tinyhil.device.Device. Each test finds the model freshly loaded."""
+    bench = request.config.stash[_BENCH]
+    yield bench.device(board, model)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """A failure of tinyhil's shows the test's own lines, the fact, and what to do; not the library's inside."""
+    from tinyhil.errors import TargetError, TinyhilError
+
+    report: pytest.TestReport = (yield).get_result()
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, TargetError):
+        item.config.stash[_BENCH].close()
+    if isinstance(error, TinyhilError) and report.failed and call.excinfo is not None:
+        report.longrepr = call.excinfo.getrepr(style="short", tbfilter=_outside)
+        if error.details:
+            report.sections.append(("tinyhil: details", error.details))
+        if error.next_step:
+            report.sections.append(("tinyhil: next step", error.next_step))
+
+
+def _outside(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The traceback without pytest's and tinyhil's own entries; the last entry where there is no other."""
+    import _pytest
+    import pluggy
+
+    hidden = (PACKAGE, Path(_pytest.__file__).parent, Path(pluggy.__file__).parent)
+    kept = excinfo.traceback.filter(lambda entry: not any(folder in Path(entry.path).parents for folder in hidden))
+    return kept if len(kept) else type(kept)(list(excinfo.traceback)[-1:])

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test may need and a machine may lack, by the names that `--hil-require` takes.
+
+Where one is missing a test is skipped with the reason; with `--hil-require NAME` it fails instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+
+Look = Callable[[], str]
+"""Returns why it is not there; empty where it is."""
+
+
+def program(name: str) -> Look:
+    return lambda: "" if shutil.which(name) else f"{name} is not installed (see tinyhil doctor)"
+
+
+def package(name: str) -> Look:
+    return lambda: "" if importlib.util.find_spec(name) else f"the Python package {name} is not installed"
+
+
+LOOKS: dict[str, Look] = {
+    "arm-gcc": program("arm-none-eabi-g++"),
+    "qemu": program("qemu-system-arm"),
+    "native": program("g++"),
+    "oracle": package("tflite_micro"),
+}
+"""A test suite adds its own: LOOKS["my-fixture-rig"] = function."""
+
+
+def missing(name: str) -> str:
+    """Why `name` is not there, empty where it is. Raises KeyError for a name nobody knows."""
+    return LOOKS[name]()
