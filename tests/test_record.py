@@ -111,7 +111,7 @@ def test_a_record_that_breaks_the_schema_is_refused_by_field(change, field):
 
 @pytest.mark.parametrize("data", [{**FULL.to_json(), "schema": "tinyhil.record/9"}, {}, [], None])
 def test_a_record_of_another_schema_is_refused_as_such(data):
-    with pytest.raises(RecordError, match="tinyhil.record/1"):
+    with pytest.raises(RecordError, match=r"tinyhil\.record/1"):
         Record.from_json(data)
 
 

@@ -228,7 +228,7 @@ def run_cell(
     guard: Guard | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Runs the cell's golden vectors and returns its record, whatever happens, with the evidence where it did not pass."""
+    """Runs the cell's golden vectors. Returns its record, whatever happens, and the evidence where it did not pass."""
     return _Run(
         cell, plan or Plan(), materials or Materials(), guard or Guard(), progress or (lambda stage, done, total: None)
     ).outcome()

@@ -97,7 +97,7 @@ def test_the_table_has_a_row_per_board_and_a_column_per_model():
     console = Console(file=io.StringIO(), width=120)
     console.print(matrix_table([PASS, record(model="vww", verdict="skip"), ERROR]))
     lines = console.file.getvalue().splitlines()
-    assert [word for word in lines[1].replace("┃", " ").split()] == ["board", "kws", "vww"]
+    assert lines[1].replace("┃", " ").split() == ["board", "kws", "vww"]
     (m3,) = [line for line in lines if "m3 (qemu)" in line]
     (m4,) = [line for line in lines if "m4 (qemu)" in line]
     assert "PASS 43.1M" in m3 and "SKIP" in m3

@@ -156,5 +156,5 @@ def troubles(records: Sequence[Record]) -> list[str]:
 
 def summary_line(summary: Mapping[str, int], elapsed_s: float) -> str:
     """How many cells of each verdict, and how long it took."""
-    counts = ", ".join(f"{count} {WORDS[verdict]}" for verdict, count in summary.items() if count)  # type: ignore[index]
+    counts = ", ".join(f"{count} {WORDS[verdict]}" for verdict, count in summary.items() if count)
     return f"{sum(summary.values())} cells in {elapsed_s:.1f} s: {counts or 'nothing ran'}"
