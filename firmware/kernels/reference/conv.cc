@@ -14,8 +14,7 @@ namespace {
 
 struct ConvData {
   const int8_t* filter;
-  const int32_t* bias;  // null: none
-  ChannelMultipliers multipliers;
+  OutputStage stage;
   int16_t* patch;  // scratch: two windows
   Window y, x;
   int32_t batches;
@@ -25,8 +24,6 @@ struct ConvData {
   int32_t output_channels;
   int32_t patch_size;
   int32_t input_zero_point;
-  int32_t output_zero_point;
-  Range range;
 };
 
 bool PrepareConv(Prepare& op) {
@@ -77,9 +74,7 @@ bool PrepareConv(Prepare& op) {
   data->filter = static_cast<const int8_t*>(filter.data);
   data->patch_size = static_cast<int32_t>(filter.elements / channels);
   data->input_zero_point = input.zero_point;
-  data->output_zero_point = output.zero_point;
-  return ReadBias(op, 2, channels, &data->bias) && ActivationRange(op, activation, output, &data->range) &&
-         MakeChannelMultipliers(op, input, filter, output, channels, &data->multipliers) &&
+  return MakeOutputStage(op, input, filter, 2, output, channels, activation, &data->stage) &&
          op.Scratch(4 * static_cast<uint32_t>(data->patch_size), reinterpret_cast<void**>(&data->patch));
 }
 
@@ -142,26 +137,18 @@ void Gather(const ConvData& d, const int8_t* in, int32_t oy, int32_t ox, int16_t
   }
 }
 
-inline int8_t Finish(const ConvData& d, int32_t channel, uint32_t sum) {
-  if (d.bias != nullptr) sum += static_cast<uint32_t>(d.bias[channel]);
-  const int32_t scaled =
-      Requantize(static_cast<int32_t>(sum), d.multipliers.values[channel], d.multipliers.shifts[channel]);
-  return static_cast<int8_t>(Clamp(scaled + d.output_zero_point, d.range.low, d.range.high));
-}
-
 // Channels [first, last) of two pixels whose windows lie one behind the other in d.patch.
 void TwoPixels(const ConvData& d, int32_t first, int32_t last, int8_t* out0, int8_t* out1) {
+  const OutputStage stage = d.stage;
   const int32_t size = d.patch_size;
+  const int16_t* const patch = d.patch;
   const int8_t* weights = d.filter + first * size;
   for (int32_t channel = first; channel < last; channel += 2, weights += 2 * size) {
     // An odd last channel is computed twice, and stored once.
     const bool pair = channel + 1 < last;
-    const FourSums sums = DotTwoByTwo(d.patch, d.patch + size, weights, pair ? weights + size : weights, size);
-    out0[channel] = Finish(d, channel, sums.s[0]);
-    out1[channel] = Finish(d, channel, sums.s[2]);
-    if (!pair) break;
-    out0[channel + 1] = Finish(d, channel + 1, sums.s[1]);
-    out1[channel + 1] = Finish(d, channel + 1, sums.s[3]);
+    const FourSums sums = DotTwoByTwo(patch, patch + size, weights, pair ? weights + size : weights, size);
+    stage.FinishTwo(channel, sums.s[0], sums.s[2], out0 + channel, out1 + channel);
+    if (pair) stage.FinishTwo(channel + 1, sums.s[1], sums.s[3], out0 + channel + 1, out1 + channel + 1);
   }
 }
 

@@ -12,16 +12,13 @@ namespace {
 
 struct DepthwiseData {
   const int8_t* filter;
-  const int32_t* bias;  // null: none
-  ChannelMultipliers multipliers;
+  OutputStage stage;
   Window y, x;
   int32_t batches;
   int32_t input_channels;
   int32_t output_channels;
   int32_t depth_multiplier;
   int32_t input_zero_point;
-  int32_t output_zero_point;
-  Range range;
 };
 
 bool PrepareDepthwise(Prepare& op) {
@@ -71,16 +68,7 @@ bool PrepareDepthwise(Prepare& op) {
   const uint32_t channels = static_cast<uint32_t>(data->output_channels);
   data->filter = static_cast<const int8_t*>(filter.data);
   data->input_zero_point = input.zero_point;
-  data->output_zero_point = output.zero_point;
-  return ReadBias(op, 2, channels, &data->bias) && ActivationRange(op, activation, output, &data->range) &&
-         MakeChannelMultipliers(op, input, filter, output, channels, &data->multipliers);
-}
-
-inline int8_t Finish(const DepthwiseData& d, int32_t channel, uint32_t sum) {
-  if (d.bias != nullptr) sum += static_cast<uint32_t>(d.bias[channel]);
-  const int32_t scaled =
-      Requantize(static_cast<int32_t>(sum), d.multipliers.values[channel], d.multipliers.shifts[channel]);
-  return static_cast<int8_t>(Clamp(scaled + d.output_zero_point, d.range.low, d.range.high));
+  return MakeOutputStage(op, input, filter, 2, output, channels, activation, &data->stage);
 }
 
 // The taps [first, end) of a window that starts at `origin` and fall on the image.
@@ -104,9 +92,8 @@ struct Pixel {
   int32_t in_row, in_column, filter_row, filter_column;  // steps, in bytes
 };
 
-void FourChannels(const DepthwiseData& d, const Pixel& p, int32_t channel, int8_t* out) {
+inline void FourChannels(const OutputStage& stage, int32_t zero_point, const Pixel& p, int32_t channel, int8_t* out) {
   uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-  const int32_t zero_point = d.input_zero_point;
   const int8_t* in_row = p.in + channel;
   const int8_t* filter_row = p.filter + channel;
   const int32_t in_step = p.in_column, filter_step = p.filter_column;
@@ -124,28 +111,31 @@ void FourChannels(const DepthwiseData& d, const Pixel& p, int32_t channel, int8_
     in_row += p.in_row;
     filter_row += p.filter_row;
   }
-  out[channel] = Finish(d, channel, s0);
-  out[channel + 1] = Finish(d, channel + 1, s1);
-  out[channel + 2] = Finish(d, channel + 2, s2);
-  out[channel + 3] = Finish(d, channel + 3, s3);
+  out[channel] = stage.Finish(channel, s0);
+  out[channel + 1] = stage.Finish(channel + 1, s1);
+  out[channel + 2] = stage.Finish(channel + 2, s2);
+  out[channel + 3] = stage.Finish(channel + 3, s3);
 }
 
-void OneChannel(const DepthwiseData& d, const Pixel& p, int32_t in_channel, int32_t channel, int8_t* out) {
+void OneChannel(const OutputStage& stage, int32_t zero_point, const Pixel& p, int32_t in_channel, int32_t channel,
+                int8_t* out) {
   uint32_t sum = 0;
   for (int32_t ky = 0; ky < p.rows; ++ky) {
     const int8_t* i = p.in + ky * p.in_row + in_channel;
     const int8_t* w = p.filter + ky * p.filter_row + channel;
     for (int32_t kx = p.columns; kx != 0; --kx) {
-      Accumulate(sum, *i - d.input_zero_point, *w);
+      Accumulate(sum, *i - zero_point, *w);
       i += p.in_column;
       w += p.filter_column;
     }
   }
-  out[channel] = Finish(d, channel, sum);
+  out[channel] = stage.Finish(channel, sum);
 }
 
 void EvalDepthwise(const Eval& op) {
   const DepthwiseData& d = op.Data<DepthwiseData>();
+  const OutputStage stage = d.stage;
+  const int32_t zero_point = d.input_zero_point;
   const int8_t* in = op.Input<int8_t>(0);
   int8_t* out = op.Output<int8_t>(0);
   const int32_t row_bytes = d.x.input * d.input_channels;
@@ -167,11 +157,12 @@ void EvalDepthwise(const Eval& op) {
         p.filter = d.filter + rows.first * p.filter_row + columns.first * p.filter_column;
         if (d.depth_multiplier == 1) {
           int32_t channel = 0;
-          for (; channel + 4 <= d.output_channels; channel += 4) FourChannels(d, p, channel, out);
-          for (; channel < d.output_channels; ++channel) OneChannel(d, p, channel, channel, out);
+          for (; channel + 4 <= d.output_channels; channel += 4) FourChannels(stage, zero_point, p, channel, out);
+          for (; channel < d.output_channels; ++channel) OneChannel(stage, zero_point, p, channel, channel, out);
         } else {
           for (int32_t channel = 0, c = 0; c < d.input_channels; ++c) {
-            for (int32_t m = 0; m < d.depth_multiplier; ++m, ++channel) OneChannel(d, p, c, channel, out);
+            for (int32_t m = 0; m < d.depth_multiplier; ++m, ++channel)
+              OneChannel(stage, zero_point, p, c, channel, out);
           }
         }
       }

@@ -12,15 +12,13 @@ namespace {
 
 struct FullyConnectedData {
   const int8_t* weights;
-  const int32_t* bias;         // null: none
-  ChannelMultipliers channel;  // values null: one multiplier for all
-  Multiplier multiplier;
+  OutputStage stage;
+  int32_t multiplier;  // where the weights have one scale
+  int8_t shift;
   int32_t batches;
   int32_t inputs;
   int32_t outputs;
   int32_t input_zero_point;
-  int32_t output_zero_point;
-  Range range;
 };
 
 bool PrepareFullyConnected(Prepare& op) {
@@ -53,36 +51,33 @@ bool PrepareFullyConnected(Prepare& op) {
   data->inputs = static_cast<int32_t>(inputs);
   data->outputs = static_cast<int32_t>(outputs);
   data->input_zero_point = input.zero_point;
-  data->output_zero_point = output.zero_point;
-  if (!ReadBias(op, 2, outputs, &data->bias) || !ActivationRange(op, activation, output, &data->range)) return false;
-  if (filter.scale_count > 1) return MakeChannelMultipliers(op, input, filter, output, outputs, &data->channel);
-  // The product of the two scales is rounded to float here, unlike in the convolutions.
+  if (!MakeOutputStage(op, input, filter, 2, output, outputs, activation, &data->stage)) return false;
+  if (filter.scale_count > 1) return true;
+  // With one scale the product of input's and weights' is rounded to float first, unlike in the convolutions.
   const float product = input.scale() * filter.scale();
   if (!(product > 0.0f)) return op.Fail(Code::kModelUnsupported, "filter", "scales whose product is no float above 0");
-  data->multiplier = MakeMultiplier(product, 1.0f, output.scale());
-  return ExpectShift(op, data->multiplier);
-}
-
-inline int8_t Finish(const FullyConnectedData& d, int32_t i, uint32_t sum) {
-  if (d.bias != nullptr) sum += static_cast<uint32_t>(d.bias[i]);
-  const bool single = d.channel.values == nullptr;
-  const int32_t scaled = Requantize(static_cast<int32_t>(sum), single ? d.multiplier.value : d.channel.values[i],
-                                    single ? d.multiplier.shift : d.channel.shifts[i]);
-  return static_cast<int8_t>(Clamp(scaled + d.output_zero_point, d.range.low, d.range.high));
+  const Multiplier multiplier = MakeMultiplier(product, 1.0f, output.scale());
+  if (!ExpectShift(op, multiplier)) return false;
+  data->multiplier = multiplier.value;
+  data->shift = static_cast<int8_t>(multiplier.shift);
+  data->stage.multipliers = &data->multiplier;
+  data->stage.shifts = &data->shift;
+  return true;
 }
 
 void Row(const FullyConnectedData& d, const int8_t* in, int8_t* out) {
   const int32_t size = d.inputs;
+  const OutputStage stage = d.stage;
   const int8_t* weights = d.weights;
   int32_t i = 0;
   for (; i + 4 <= d.outputs; i += 4, weights += 4 * size) {
     const FourSums sums = DotOneByFour(in, d.input_zero_point, weights, size);
-    for (int32_t k = 0; k < 4; ++k) out[i + k] = Finish(d, i + k, sums.s[k]);
+    for (int32_t k = 0; k < 4; ++k) out[i + k] = stage.Finish(i + k, sums.s[k]);
   }
   for (; i < d.outputs; ++i, weights += size) {
     uint32_t sum = 0;
     for (int32_t k = 0; k < size; ++k) Accumulate(sum, in[k] - d.input_zero_point, weights[k]);
-    out[i] = Finish(d, i, sum);
+    out[i] = stage.Finish(i, sum);
   }
 }
 

@@ -97,7 +97,7 @@ bool MakeWindow(Prepare& op, uint8_t padding, Window* w) {
   return true;
 }
 
-bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t dimension) {
+bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t channel_dimension) {
   if (filter.type != TensorType::kInt8) {
     return op.Fail(kUnsupported, "filter", "must be int8", static_cast<uint32_t>(filter.type),
                    static_cast<uint32_t>(TensorType::kInt8));
@@ -107,12 +107,20 @@ bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t dimension) {
   if (filter.zero_point != 0) {
     return op.Fail(kUnsupported, "filter", "zero point must be 0", static_cast<uint32_t>(filter.zero_point), 0);
   }
-  if (filter.scale_count > 1 && static_cast<uint32_t>(filter.quantized_dimension) != dimension) {
+  if (filter.scale_count > 1 && static_cast<uint32_t>(filter.quantized_dimension) != channel_dimension) {
     return op.Fail(kUnsupported, "filter", "quantized along another dimension than its output channels",
-                   static_cast<uint32_t>(filter.quantized_dimension), dimension);
+                   static_cast<uint32_t>(filter.quantized_dimension), channel_dimension);
   }
   return true;
 }
+
+bool ExpectShift(Prepare& op, const Multiplier& multiplier) {
+  if (multiplier.shift <= 30) return true;
+  return op.Fail(kUnsupported, "outputs", "scale too small for the inputs' scales",
+                 static_cast<uint32_t>(multiplier.shift), 30);
+}
+
+namespace {
 
 bool ReadBias(Prepare& op, uint32_t input, uint32_t channels, const int32_t** bias) {
   *bias = nullptr;
@@ -129,27 +137,27 @@ bool ReadBias(Prepare& op, uint32_t input, uint32_t channels, const int32_t** bi
   return true;
 }
 
-bool ExpectShift(Prepare& op, const Multiplier& multiplier) {
-  if (multiplier.shift <= 30) return true;
-  return op.Fail(kUnsupported, "outputs", "scale too small for the inputs' scales",
-                 static_cast<uint32_t>(multiplier.shift), 30);
-}
+}  // namespace
 
-bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output,
-                            uint32_t channels, ChannelMultipliers* out) {
-  int32_t* values = op.Persistent<int32_t>(channels);
-  int8_t* shifts = op.Persistent<int8_t>(channels);
-  if (values == nullptr || shifts == nullptr) return false;
-  Multiplier multiplier = {0, 0};
-  for (uint32_t i = 0; i < channels; ++i) {
-    if (i < filter.scale_count) {
-      multiplier = MakeMultiplier(input.scale(), filter.scales[i], output.scale());
-      if (!ExpectShift(op, multiplier)) return false;
-    }
-    values[i] = multiplier.value;
+bool MakeOutputStage(Prepare& op, const Tensor& input, const Tensor& filter, uint32_t bias, const Tensor& output,
+                     uint32_t channels, uint8_t activation, OutputStage* stage) {
+  Range range;
+  if (!ReadBias(op, bias, channels, &stage->bias) || !ActivationRange(op, activation, output, &range)) return false;
+  stage->zero_point = output.zero_point;
+  stage->low = range.low;
+  stage->high = range.high;
+  stage->channel_mask = filter.scale_count > 1 ? -1 : 0;
+  int32_t* multipliers = op.Persistent<int32_t>(filter.scale_count);
+  int8_t* shifts = op.Persistent<int8_t>(filter.scale_count);
+  if (multipliers == nullptr || shifts == nullptr) return false;
+  for (uint32_t i = 0; i < filter.scale_count; ++i) {
+    const Multiplier multiplier = MakeMultiplier(input.scale(), filter.scales[i], output.scale());
+    if (!ExpectShift(op, multiplier)) return false;
+    multipliers[i] = multiplier.value;
     shifts[i] = static_cast<int8_t>(multiplier.shift);
   }
-  *out = {values, shifts};
+  stage->multipliers = multipliers;
+  stage->shifts = shifts;
   return true;
 }
 

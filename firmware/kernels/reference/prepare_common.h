@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "interpreter/kernel.h"
+#include "kernels/reference/output_stage.h"
 
 namespace tinyhil {
 
@@ -34,18 +35,14 @@ struct Window {
 // Fills output and pad. Fails where a parameter is below 1 or the filter is larger than a VALID input.
 bool MakeWindow(Prepare& op, uint8_t padding, Window* window);
 
-// Weights and bias of a convolution or fully connected layer: int8 constants, symmetric, with one scale or one for
-// each of `channels` along `dimension`; the bias int32, of `channels` entries. A bias that is left out is null.
-bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t dimension);
-bool ReadBias(Prepare& op, uint32_t input, uint32_t channels, const int32_t** bias);
+// The weights of a convolution or fully connected layer: an int8 constant, symmetric, with one scale or one for each
+// output channel, which is dimension `channel_dimension`.
+bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t channel_dimension);
 
-// The multipliers input * filter[channel] / output, in persistent memory: `channels` values, then shifts.
-struct ChannelMultipliers {
-  const int32_t* values;
-  const int8_t* shifts;
-};
-bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output,
-                            uint32_t channels, ChannelMultipliers* out);
+// The output stage of such a layer with `channels` outputs: an int32 constant bias in input `bias`, if there is one,
+// and in persistent memory the multipliers input * filter[channel] / output, one where the filter has one scale.
+bool MakeOutputStage(Prepare& op, const Tensor& input, const Tensor& filter, uint32_t bias, const Tensor& output,
+                     uint32_t channels, uint8_t activation, OutputStage* stage);
 
 // Fails where a multiplier shifts further left than 30 bits.
 bool ExpectShift(Prepare& op, const Multiplier& multiplier);
