@@ -120,7 +120,7 @@ install_packages() {
     "${sudo[@]}" "${environment[@]}" apt-get update "${options[@]}" >&2 || true
     if ! "${sudo[@]}" "${environment[@]}" "${command[@]}" "${options[@]}" >&2; then
       say "apt-get failed. Run this by hand and see why, then run make again:"
-      echo "  ${sudo[*]} ${command[*]}" >&2
+      echo "  ${sudo[*]:+sudo }${command[*]}" >&2
       exit $MISSING
     fi
   fi
