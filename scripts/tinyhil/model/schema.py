@@ -214,6 +214,18 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
     "CallOnceOptions": _fields(("init_subgraph_index", "i32", 0)),
 }
 
+# The option table of a builtin operator; those that are not here have none, or none in OPTIONS.
+OPTIONS_OF_OPERATOR = {
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "SOFTMAX": "SoftmaxOptions",
+    "RESHAPE": "ReshapeOptions",
+    "ADD": "AddOptions",
+}
+
 
 def operator_name(builtin_code: int) -> str:
     """The schema's name of a builtin operator; BUILTIN_<code> for one newer than this list."""
