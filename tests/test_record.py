@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyhil.errors import ArenaOverflow, OutputUnwritable, TinyhilError
+from tinyhil.errors import ArenaOverflow, OutputUnwritable, RecordError, TinyhilError
 from tinyhil.record import (
     Accuracy,
     Cell,
@@ -21,7 +21,6 @@ from tinyhil.record import (
     OperatorDifference,
     OutputDifference,
     Record,
-    RecordError,
     validate,
     write_atomic,
 )

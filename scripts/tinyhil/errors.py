@@ -229,3 +229,9 @@ class OutputUnwritable(TinyhilError):
     """A result, a cache entry or a log cannot be written: the disk is full, or the folder may not be written to."""
 
     exit_status = 50
+
+
+class RecordError(TinyhilError):
+    """A record that does not follow its schema, or follows one that this tinyhil does not know."""
+
+    exit_status = 51

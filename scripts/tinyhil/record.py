@@ -18,18 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from tinyhil.errors import OutputUnwritable, TinyhilError
+from tinyhil.errors import OutputUnwritable, RecordError, TinyhilError
 
 SCHEMA = "tinyhil.record/1"
 
 Verdict = Literal["pass", "fail", "error", "skip"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "skip")
-
-
-class RecordError(TinyhilError):
-    """A record that does not follow the schema, or follows one that this tinyhil does not know."""
-
-    exit_status = 51
 
 
 @dataclass(frozen=True)
