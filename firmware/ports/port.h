@@ -6,6 +6,13 @@
 
 #include <stdint.h>
 
+namespace tinyhil {
+
+// The application's entry: the port calls it once, when memory and stack are ready. It calls port::Init itself.
+[[noreturn]] void AppMain();
+
+}  // namespace tinyhil
+
 namespace tinyhil::port {
 
 struct Region {
@@ -16,12 +23,14 @@ struct Region {
 // UART and counter, once, before anything else. Clocks, FPU and stack painting are the start-up code's.
 void Init();
 
-// The next received byte, or -1 where none is waiting. Never blocks.
+// The next received byte, or -1 where none is waiting. Never blocks; a host process may sleep a few milliseconds
+// before it answers -1, so that waiting does not take a core.
 int ReadByte();
 void Write(const uint8_t* data, uint32_t size);  // blocks until handed to the UART
 
 // A counter that survives its hardware's wrap. CounterRestart also aligns its phase, so that the same code
 // between a restart and a read counts the same on every run. Scale: the host knows it per board and target.
+// Interrupts must be on. A port that has no such counter answers 0.
 void CounterRestart();
 uint64_t CounterTicks();  // since CounterRestart
 
@@ -29,7 +38,7 @@ Region Arena();      // all RAM that the image leaves free, 16-byte aligned
 Region ModelSlot();  // flash or RAM that holds the slot header and the model; bytes 0 in a bundled image
 bool ModelSlotWritable();
 
-uint32_t StackBytes();      // reserved
+uint32_t StackBytes();      // reserved; 0: this port does not measure its stack
 uint32_t StackPeakBytes();  // most used since reset, by painting
 
 [[noreturn]] void Reset();  // restarts the firmware as a power-on would
@@ -37,8 +46,8 @@ uint32_t StackPeakBytes();  // most used since reset, by painting
 // The registers a fault handler saved. The application supplies ReportFault; the port calls it on the fault
 // stack with interrupts off and never returns to the program.
 struct Fault {
-  const char* kind;  // "HardFault", "UsageFault", ... or a signal's name on the host
-  uint32_t pc, lr, sp, xpsr;
+  const char* kind;                  // "HardFault", "UsageFault", "StackOverflow", ... or a signal's name on the host
+  uint32_t pc, lr, sp, xpsr;         // pc, lr and xpsr are 0 where the core could not save them
   uint32_t cfsr, hfsr, mmfar, bfar;  // 0 where the core has none
 };
 void ReportFault(const Fault& fault);

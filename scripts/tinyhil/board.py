@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards: what platforms/<name>/board.yaml says, checked.
+
+The file is held against schemas/board.schema.json and then against itself (the slot lies inside its memory, memories do
+not overlap, ports exist). Every refusal names the file, the line and the key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tinyhil.assets import board_folders, firmware_dir
+from tinyhil.errors import BoardFileError, UnknownBoard
+
+SLOT_ALIGNMENT_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Region:
+    """A memory: its address (0 where the host places it) and its size."""
+
+    base: int
+    bytes: int
+
+    @property
+    def end(self) -> int:
+        return self.base + self.bytes
+
+
+@dataclass(frozen=True)
+class SlotSpec:
+    """The model slot: where the header and the model lie, and whether the firmware can write it."""
+
+    memory: str
+    base: int
+    bytes: int
+    writable: bool
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """How the board's firmware is compiled. `ports` are existing folders; `defines` go to the sources in them alone."""
+
+    compiler: str
+    cpu: tuple[str, ...]
+    ports: tuple[Path, ...]
+    linker_script: Path | None
+    defines: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """One way of running the board. `machine` and `args` are for an emulator.
+
+    instructions_per_tick: instructions in one tick of the port's counter; None where it does not count instructions.
+    """
+
+    name: str
+    machine: str
+    args: tuple[str, ...]
+    instructions_per_tick: float | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """A row of platforms/. `targets` keeps the file's order; the first is the default."""
+
+    name: str
+    title: str
+    core: str
+    virtual: bool
+    folder: Path
+    memory: Mapping[str, Region]
+    slot: SlotSpec
+    stack_bytes: int
+    build: BuildSpec
+    targets: Mapping[str, TargetSpec]
+
+
+def board_names() -> list[str]:
+    """The names of all boards, sorted; those of $TINYHIL_PLATFORMS among them."""
+    names: set[str] = set()
+    for folder in board_folders():
+        if folder.is_dir():
+            names.update(entry.parent.name for entry in folder.glob("*/board.yaml"))
+    return sorted(names)
+
+
+def load_board(name: str) -> Board:
+    """Reads and checks a board's file.
+
+    Raises:
+        UnknownBoard: no folder of that name has a board.yaml.
+        BoardFileError: the file cannot be read, or a key of it is missing, misspelt or wrong.
+    """
+    for folder in board_folders():
+        path = folder / name / "board.yaml"
+        if name and Path(name).name == name and path.is_file():
+            return _read(path)
+    names = board_names()
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Boards there are: {', '.join(names)}."
+    raise UnknownBoard(f"There is no board named '{name}'.", next_step=f"{hint} `tinyhil boards` lists them all.")
+
+
+class _File:
+    """A parsed board.yaml: its values, and the line of every key."""
+
+    def __init__(self, path: Path) -> None:
+        import yaml
+
+        self.path = path
+        self._lines: dict[tuple[str | int, ...], int] = {}
+        try:
+            loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+            node = loader.get_single_node()
+            self._walk(node, ())
+            self.values: Any = None if node is None else loader.construct_document(node)
+        except (OSError, UnicodeDecodeError) as error:
+            raise BoardFileError(f"{path} cannot be read: {error}") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f":{mark.line + 1}" if mark is not None else ""
+            problem = getattr(error, "problem", None) or str(error)
+            raise BoardFileError(f"{path}{line}: not YAML: {problem}") from error
+
+    def _walk(self, node: Any, at: tuple[str | int, ...]) -> None:
+        import yaml
+
+        if isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                key = (*at, str(key_node.value))
+                line = key_node.start_mark.line + 1
+                if key in self._lines:
+                    raise self.error(key, f"given twice (first in line {self._lines[key]})", line)
+                self._lines[key] = line
+                self._walk(value_node, key)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                place = (*at, index)
+                self._lines[place] = item.start_mark.line + 1
+                self._walk(item, place)
+
+    def error(self, at: Sequence[str | int], problem: str, line: int | None = None) -> BoardFileError:
+        """An error at a key; where the key itself is not in the file, the line is that of what should hold it."""
+        known = tuple(at)
+        while line is None and known:
+            line = self._lines.get(known)
+            known = known[:-1]
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return BoardFileError(
+            f"{where}: {_dotted(at)}: {problem}" if at else f"{where}: {problem}",
+            next_step=f"Correct it in {self.path}; platforms/README.md explains every key.",
+        )
+
+
+def _dotted(at: Sequence[str | int]) -> str:
+    text = ""
+    for step in at:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    path = Path(__file__).parent / "schemas" / "board.schema.json"
+    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return schema
+
+
+def _first_problem(file: _File) -> BoardFileError | None:
+    """What is wrong with the file by the schema: misspelt keys first, since a misspelt key is missing too."""
+    import jsonschema
+
+    errors = sorted(
+        jsonschema.Draft202012Validator(_schema()).iter_errors(file.values),
+        key=lambda error: (error.validator != "additionalProperties", [str(step) for step in error.absolute_path]),
+    )
+    if not errors:
+        return None
+    error = errors[0]
+    at = list(error.absolute_path)
+    if error.validator == "additionalProperties":
+        allowed = list(error.schema["properties"])
+        unknown = next(key for key in error.instance if key not in allowed)
+        close = difflib.get_close_matches(str(unknown), allowed, n=1, cutoff=0.6)
+        hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(allowed) or 'none'}"
+        return file.error([*at, str(unknown)], f"unknown key; {hint}")
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return file.error([*at, missing], "missing key" + _described(error.schema["properties"].get(missing)))
+    if error.validator == "type":
+        return file.error(at, f"must be {_wanted(error.schema)}, not {error.instance!r}{_described(error.schema)}")
+    if error.validator in ("anyOf", "pattern", "enum"):
+        return file.error(at, f"{error.instance!r} is not {_wanted(error.schema)}{_described(error.schema)}")
+    return file.error(at, error.message + _described(error.schema))
+
+
+def _wanted(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return "a size"
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if "pattern" in schema:
+        return f"of the form {schema['pattern']}"
+    words = {"object": "a mapping", "array": "a list", "boolean": "true or false", "string": "text"}
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return " or ".join(words.get(kind, f"a{'n' * (kind[0] in 'aeiou')} {kind}") for kind in kinds)
+
+
+def _described(schema: Any) -> str:
+    while isinstance(schema, Mapping):
+        if "description" in schema:
+            return f" ({schema['description']})"
+        if "$ref" not in schema:
+            break
+        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+    return ""
+
+
+def _bytes(value: int | str) -> int:
+    if isinstance(value, int):
+        return value
+    return int(value[:-1]) * (1024 if value.endswith("K") else 1024 * 1024)
+
+
+def _read(path: Path) -> Board:
+    file = _File(path)
+    if not isinstance(file.values, dict):
+        raise file.error([], "must be a mapping of keys")
+    problem = _first_problem(file)
+    if problem is not None:
+        raise problem
+    values = file.values
+    folder = path.parent
+    if values["name"] != folder.name:
+        raise file.error(["name"], f"'{values['name']}' is not the folder's name, '{folder.name}'")
+    build = _build(file, folder)
+    memory = _memory(file, on_host=build.compiler == "host")
+    targets = {
+        name: TargetSpec(
+            name=name,
+            machine=spec.get("machine", ""),
+            args=tuple(spec.get("args", ())),
+            instructions_per_tick=float(spec["instructions_per_tick"]) if "instructions_per_tick" in spec else None,
+        )
+        for name, spec in values["targets"].items()
+    }
+    stack_bytes = _bytes(values["stack_bytes"])
+    if stack_bytes % 8 != 0:
+        raise file.error(["stack_bytes"], f"{stack_bytes} is not a multiple of 8")
+    return Board(
+        name=values["name"],
+        title=values["title"],
+        core=values["core"],
+        virtual=values["virtual"],
+        folder=folder,
+        memory=memory,
+        slot=_slot(file, memory),
+        stack_bytes=stack_bytes,
+        build=build,
+        targets=targets,
+    )
+
+
+def _memory(file: _File, *, on_host: bool) -> dict[str, Region]:
+    regions: dict[str, Region] = {}
+    for name, spec in file.values["memory"].items():
+        if on_host:
+            if "base" in spec:
+                raise file.error(["memory", name, "base"], "the host places its memory; leave it out")
+            regions[name] = Region(0, _bytes(spec["bytes"]))
+            continue
+        if "base" not in spec:
+            raise file.error(["memory", name, "base"], "missing key (address)")
+        region = Region(spec["base"], _bytes(spec["bytes"]))
+        for other, taken in regions.items():
+            if region.base < taken.end and taken.base < region.end:
+                raise file.error(["memory", name], f"overlaps '{other}', which ends at {taken.end:#x}")
+        regions[name] = region
+    return regions
+
+
+def _slot(file: _File, memory: Mapping[str, Region]) -> SlotSpec:
+    spec = file.values["slot"]
+    if spec["memory"] not in memory:
+        raise file.error(["slot", "memory"], f"no memory is named '{spec['memory']}'; there are {', '.join(memory)}")
+    region = memory[spec["memory"]]
+    offset, size = _bytes(spec["offset"]), _bytes(spec["bytes"])
+    base = region.base + offset
+    if base % SLOT_ALIGNMENT_BYTES != 0:
+        raise file.error(["slot", "offset"], f"the slot starts at {base:#x}, not a multiple of {SLOT_ALIGNMENT_BYTES}")
+    if spec["memory"] == "ram" and offset + size != region.bytes:
+        raise file.error(["slot", "offset"], "a slot in ram must end where ram ends")
+    over_bytes = offset + size - region.bytes
+    if over_bytes > 0:
+        raise file.error(["slot", "bytes"], f"the slot ends {over_bytes} bytes behind the end of '{spec['memory']}'")
+    return SlotSpec(memory=spec["memory"], base=base, bytes=size, writable=spec["writable"])
+
+
+def _build(file: _File, folder: Path) -> BuildSpec:
+    spec = file.values["build"]
+    places = (folder, firmware_dir() / "ports")
+
+    def find(relative: str, at: Sequence[str | int], kind: str) -> Path:
+        for place in places:
+            found = place / relative
+            if found.is_dir() if kind == "folder" else found.is_file():
+                return found
+        raise file.error(at, f"no {kind} '{relative}' in {folder} or in firmware/ports")
+
+    bare_metal = spec["compiler"] != "host"
+    if bare_metal != ("linker_script" in spec):
+        problem = "missing key (path in firmware/ports)" if bare_metal else "a host process has none"
+        raise file.error(["build", "linker_script"], problem)
+    return BuildSpec(
+        compiler=spec["compiler"],
+        cpu=tuple(spec["cpu"]),
+        ports=tuple(find(port, ["build", "ports", index], "folder") for index, port in enumerate(spec["ports"])),
+        linker_script=find(spec["linker_script"], ["build", "linker_script"], "file") if bare_metal else None,
+        defines={key: str(value) for key, value in spec.get("defines", {}).items()},
+    )

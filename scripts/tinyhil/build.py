@@ -1,0 +1,667 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The builder: firmware sources to an image, with nothing unchanged built twice.
+
+Everything is addressed by what it is made of. An object's key is the hash of its source, of every file the source
+includes, of the flags and of the compiler; an image's key is the hash of its objects' keys, linker script, memory and
+model. What exists under its key is used as it is; what does not is made in a folder of its own and renamed into place,
+so a reader never sees half a file, and a killed build leaves nothing behind that a later one would use.
+
+Under cache_dir()/build:
+    objects/<key>/<source path>.o
+    images/<key>/image.elf, image.map, image.json
+    locks/, work/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tinyhil import __version__
+from tinyhil.assets import cache_dir, firmware_dir
+from tinyhil.board import Board, Region
+from tinyhil.errors import (
+    BadInput,
+    BuildFailed,
+    FlashOverflow,
+    MissingTool,
+    OutputUnwritable,
+    UnsupportedOperator,
+)
+from tinyhil.toolchain import Tool, find_tool, install_command
+
+COMPILERS = {"arm-none-eabi": "arm-none-eabi-g++", "host": "g++"}
+
+# Part of every key: raise it when what the builder makes of the same input changes.
+_FORMAT = 1
+
+_COMMON_FLAGS = (
+    "-O2",
+    "-g",
+    "-pipe",
+    "-ffp-contract=off",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-math-errno",
+    "-fno-common",
+)
+_WARNING_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+_CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_BARE_METAL_FLAGS = ("-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+_HOST_FLAGS = ("-fno-pie",)
+_SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+
+# Stands in a generated source for the model's path, which is no part of a key: what the model holds is.
+_MODEL_PATH = "@MODEL@"
+
+_STALE_WORK_S = 24 * 3600
+_SHOWN_LINES = 40
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image, and the identity of all that made it.
+
+    build_id: 16 hex digits; the image holds it too, so a device can be asked whether it runs this image.
+    kind: "slot" (every operator, model from the slot) or "bundled" (model linked in).
+    flash_bytes: code, constants, model of a bundled image, initial values. ram_bytes: data and stack, not the arena.
+    slot: None in a bundled image.
+    """
+
+    board_name: str
+    elf: Path
+    build_id: str
+    kind: str
+    engine: str
+    kernels: str
+    compiler: str
+    flags: tuple[str, ...]
+    flash_bytes: int
+    ram_bytes: int
+    slot: Region | None
+
+    @property
+    def map(self) -> Path:
+        """The linker map."""
+        return self.elf.with_suffix(".map")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file to compile. `logical` names it in messages, maps and keys, wherever the project lies on the disk.
+
+    `text` is for a generated source, which has no path; `salt` for what the file depends on beyond its includes.
+    """
+
+    logical: str
+    path: Path | None
+    flags: tuple[str, ...]
+    text: str = ""
+    salt: str = ""
+
+
+def build_image(
+    board: Board,
+    *,
+    engine: str = "builtin",
+    kernels: str = "reference",
+    model: Path | None = None,
+    ops: Sequence[str] | None = None,
+    sanitize: bool = False,
+    extra_sources: Sequence[Path] = (),
+    defines: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """Builds a board's firmware, or finds it built.
+
+    Args:
+        model: None: an image with every operator that takes its model from the slot. A .tflite file: a bundled image.
+        ops: operators to register in a bundled image, by the schema's names; None: every one.
+        sanitize: AddressSanitizer and UndefinedBehaviorSanitizer; boards built for the host alone.
+        extra_sources: more C++ sources of the caller's own (custom operators).
+        defines: macros for every source.
+        progress: receives a line whenever something is compiled or linked; nothing where all is there.
+
+    Raises:
+        MissingTool: no compiler, with the command that installs it.
+        BuildFailed: compiler or linker refused; their words are in the details.
+        FlashOverflow: the image does not fit the board, with the bytes that are missing.
+        UnsupportedOperator: `ops` names one that the kernel set does not have.
+        BadInput: the model cannot be read.
+        OutputUnwritable: the cache folder cannot be written, or is full.
+    """
+    return _Build(
+        board, engine, kernels, model, ops, sanitize, tuple(extra_sources), dict(defines or {}), progress
+    ).image()
+
+
+class _Build:
+    """One call of build_image."""
+
+    def __init__(
+        self,
+        board: Board,
+        engine: str,
+        kernels: str,
+        model: Path | None,
+        ops: Sequence[str] | None,
+        sanitize: bool,
+        extra_sources: tuple[Path, ...],
+        defines: Mapping[str, str],
+        progress: Progress | None,
+    ) -> None:
+        if sanitize and board.build.compiler != "host":
+            raise BuildFailed(
+                f"{board.name} cannot be built with sanitizers: they need an operating system under them.",
+                next_step="Use the board 'native'.",
+            )
+        self._board = board
+        self._engine = engine
+        self._kernels = kernels
+        self._ops = ops
+        self._sanitize = sanitize
+        self._extra_sources = extra_sources
+        self._progress = progress
+        self._firmware = firmware_dir()
+        self._host = board.build.compiler == "host"
+        self._tool: Tool = find_tool(COMPILERS[board.build.compiler])
+        self._kind = "slot" if model is None else "bundled"
+        self._model = None if model is None else model.absolute()
+        self._model_sha256 = "" if model is None else _read_model(model)
+        self._flags = (
+            *_COMMON_FLAGS,
+            *board.build.cpu,
+            *(_HOST_FLAGS if self._host else _BARE_METAL_FLAGS),
+            *(_SANITIZE_FLAGS if sanitize else ()),
+            *(f"-D{key}={value}" for key, value in sorted(defines.items())),
+        )
+        self._root = cache_dir() / "build"
+        self._hashed: dict[Path, tuple[str, tuple[str, ...]]] = {}
+
+    def image(self) -> Image:
+        sources = {source: self._object_key(source) for source in self._sources()}
+        key = _digest(
+            _FORMAT,
+            self._board.name,
+            self._kind,
+            self._engine,
+            self._kernels,
+            __version__,
+            self._tool.identity,
+            self._flags,
+            self._link_flags(),
+            "" if self._board.build.linker_script is None else self._file(self._board.build.linker_script)[0],
+            sorted((source.logical, object_key) for source, object_key in sources.items()),
+        )
+        done = self._load(key)
+        if done is not None:
+            return done
+        try:
+            with self._lock(key):
+                done = self._load(key)
+                return done if done is not None else self._make(key, sources)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    # Sources ---------------------------------------------------------------------------------------------------------
+    def _sources(self) -> list[_Source]:
+        folders = ["interpreter/*.cc", f"kernels/{self._kernels}/*.cc", "link/*.cc", "app/*.cc"]
+        sources: list[_Source] = []
+        if not (self._firmware / "kernels" / self._kernels).is_dir():
+            raise BuildFailed(f"There is no kernel set named '{self._kernels}' in {self._firmware / 'kernels'}.")
+        engine = self._firmware / "engine" / f"{self._engine}.cc"
+        if not engine.is_file():
+            raise BuildFailed(f"There is no engine named '{self._engine}' in {engine.parent}.")
+        files = [engine, *(path for pattern in folders for path in sorted(self._firmware.glob(pattern)))]
+        for path in files:
+            if self._kind == "bundled" and path.name == "all_ops.cc":
+                continue
+            sources.append(_Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags))
+        port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
+        for folder in self._board.build.ports:
+            for path in sorted(folder.iterdir()):
+                if path.suffix in (".cc", ".c", ".S"):
+                    sources.append(_Source(f"firmware/ports/{folder.name}/{path.name}", path, port_flags))
+        for path in self._extra_sources:
+            sources.append(_Source(f"extra/{path.name}", path.absolute(), self._flags))
+        sources.append(self._model_source())
+        if self._kind == "bundled":
+            sources.append(_Source("generated/ops.cc", None, self._flags, text=self._ops_text()))
+        return sources
+
+    def _port_defines(self) -> dict[str, str]:
+        board = self._board
+        defines = {**board.build.defines, "TINYHIL_SLOT_WRITABLE": str(int(board.slot.writable))}
+        if self._host:
+            defines["TINYHIL_ARENA_BYTES"] = str(board.memory["ram"].bytes)
+            defines["TINYHIL_SLOT_BYTES"] = str(board.slot.bytes if self._kind == "slot" else 0)
+        return defines
+
+    def _model_source(self) -> _Source:
+        """The bundled model as an assembler source; the same symbols, and no model, in a slot image."""
+        size, incbin = 0, ""
+        if self._model is not None:
+            size = self._model.stat().st_size
+            incbin = f'  .incbin "{_MODEL_PATH}"\n'
+        text = (
+            '  .section .model, "a", %progbits\n  .balign 16\n'
+            "  .global tinyhil_bundled_model\n  .type tinyhil_bundled_model, %object\n"
+            f"tinyhil_bundled_model:\n{incbin}  .size tinyhil_bundled_model, {size}\n"
+            '  .section .rodata.tinyhil_bundled_model_bytes, "a", %progbits\n  .balign 4\n'
+            "  .global tinyhil_bundled_model_bytes\n  .type tinyhil_bundled_model_bytes, %object\n"
+            f"tinyhil_bundled_model_bytes:\n  .4byte {size}\n  .size tinyhil_bundled_model_bytes, 4\n"
+            '  .section .note.GNU-stack, "", %progbits\n'
+        )
+        return _Source("generated/model.S", None, self._flags, text=text, salt=self._model_sha256)
+
+    def _ops_text(self) -> str:
+        declared = self._firmware / "kernels" / "ops.h"
+        known = re.findall(r"extern const OpRegistration kOp_(\w+);", declared.read_text(encoding="utf-8"))
+        names = sorted(set(known if self._ops is None else self._ops))
+        for name in names:
+            if name not in known:
+                raise UnsupportedOperator(
+                    f"The kernel set '{self._kernels}' has no operator {name}.",
+                    next_step=f"It has {', '.join(sorted(known))}.",
+                )
+        entries = "".join(f"    &kOp_{name},\n" for name in names) or "    nullptr,\n"
+        return (
+            '#include "interpreter/resolver.h"\n#include "kernels/ops.h"\n\nnamespace tinyhil {\n\n'
+            f"const OpRegistration* const kOps[] = {{\n{entries}}};\nconst uint32_t kOpCount = {len(names)};\n\n"
+            "}  // namespace tinyhil\n"
+        )
+
+    def _build_info_text(self, build_id: str) -> str:
+        values = {
+            "kBoardName": self._board.name,
+            "kBuildId": build_id,
+            "kVersion": __version__,
+            "kEngine": self._engine,
+            "kKernels": self._kernels,
+            "kImageKind": self._kind,
+            "kCompiler": self._tool.version,
+        }
+        lines = "".join(f"const char {name}[] = {_c_string(value)};\n" for name, value in values.items())
+        return f'#include "app/build_info.h"\n\nnamespace tinyhil {{\n\n{lines}\n}}  // namespace tinyhil\n'
+
+    # Keys ------------------------------------------------------------------------------------------------------------
+    def _file(self, path: Path) -> tuple[str, tuple[str, ...]]:
+        """Hash of a file, and what it includes in quotes."""
+        known = self._hashed.get(path)
+        if known is None:
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
+            known = self._hashed[path] = _scan(content)
+        return known
+
+    def _object_key(self, source: _Source) -> str:
+        if source.path is None:
+            own, includes = _scan(source.text.encode())
+            beside = self._firmware
+        else:
+            own, includes = self._file(source.path)
+            beside = source.path.parent
+        closure: dict[str, str] = {}
+        waiting = [(beside, name) for name in includes]
+        seen: set[Path] = set()
+        while waiting:
+            folder, name = waiting.pop()
+            found = next((path for path in (folder / name, self._firmware / name) if path.is_file()), None)
+            if found is None:
+                closure[name] = "absent"
+                continue
+            found = Path(os.path.normpath(found))
+            if found in seen:
+                continue
+            seen.add(found)
+            sha256, inner = self._file(found)
+            inside = found.is_relative_to(self._firmware)
+            closure[found.relative_to(self._firmware).as_posix() if inside else name] = sha256
+            waiting += [(found.parent, entry) for entry in inner]
+        return _digest(
+            _FORMAT, self._tool.identity, source.flags, source.logical, own, source.salt, sorted(closure.items())
+        )
+
+    def _link_flags(self) -> tuple[str, ...]:
+        if self._host:
+            return ("-no-pie", "-Wl,--gc-sections")
+        flash, ram, slot = self._memory()
+        board = self._board
+        symbols = {
+            "flash_base": flash.base,
+            "flash_bytes": flash.bytes,
+            "ram_base": ram.base,
+            "ram_bytes": ram.bytes,
+            "slot_base": 0 if slot is None else slot.base,
+            "slot_bytes": 0 if slot is None else slot.bytes,
+            "stack_bytes": board.stack_bytes,
+        }
+        return (
+            "-nostdlib",
+            "-Wl,--gc-sections",
+            *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
+        )
+
+    def _memory(self) -> tuple[Region, Region, Region | None]:
+        """Flash and RAM as the linker may fill them, and the slot. A bundled image needs no slot and has its room."""
+        slot = self._board.slot
+        flash, ram = self._board.memory["flash"], self._board.memory["ram"]
+        if self._kind == "bundled":
+            return flash, ram, None
+        if slot.memory == "flash":
+            flash = Region(flash.base, slot.base - flash.base)
+        if slot.memory == "ram":
+            ram = Region(ram.base, slot.base - ram.base)
+        return flash, ram, Region(slot.base, slot.bytes)
+
+    # The cache -------------------------------------------------------------------------------------------------------
+    def _load(self, key: str) -> Image | None:
+        """The image under its key, if it is there and whole."""
+        folder = self._root / "images" / key
+        try:
+            record = json.loads((folder / "image.json").read_text(encoding="utf-8"))
+            elf = folder / "image.elf"
+            if hashlib.sha256(elf.read_bytes()).hexdigest() != record["elf_sha256"]:
+                return None
+            return self._described(key, elf, int(record["flash_bytes"]), int(record["ram_bytes"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _described(self, key: str, elf: Path, flash_bytes: int, ram_bytes: int) -> Image:
+        slot = self._board.slot
+        return Image(
+            board_name=self._board.name,
+            elf=elf,
+            build_id=key[:16],
+            kind=self._kind,
+            engine=self._engine,
+            kernels=self._kernels,
+            compiler=self._tool.version,
+            flags=(*self._flags, *_CXX_FLAGS),
+            flash_bytes=flash_bytes,
+            ram_bytes=ram_bytes,
+            slot=Region(slot.base, slot.bytes) if self._kind == "slot" else None,
+        )
+
+    @contextlib.contextmanager
+    def _lock(self, key: str) -> Iterator[None]:
+        """Keeps a second build of the same objects waiting instead of repeating the work.
+
+        Correctness does not hang on it: where the file system has no locks, both build, and one's result stays.
+        """
+        import filelock
+
+        folder = self._root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{_digest(self._tool.identity, self._flags)}.lock")
+        try:
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                self._say("waiting for another build of the same board")
+                lock.acquire()
+        except NotImplementedError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _unwritable(self, why: str) -> OutputUnwritable:
+        return OutputUnwritable(
+            f"The build cache {self._root} cannot be written: {why}",
+            next_step="Make room there or make it writable, or name another folder in TINYHIL_CACHE.",
+        )
+
+    def _say(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress(f"{self._board.name}: {text}")
+
+    # Making ----------------------------------------------------------------------------------------------------------
+    def _make(self, key: str, sources: Mapping[_Source, str]) -> Image:
+        work_root = self._root / "work"
+        work_root.mkdir(parents=True, exist_ok=True)
+        _remove_stale(work_root)
+        with tempfile.TemporaryDirectory(dir=work_root, ignore_cleanup_errors=True) as name:
+            work = Path(name)
+            info = _Source("generated/build_info.cc", None, self._flags, text=self._build_info_text(key[:16]))
+            objects = {source: self._object_path(source, object_key) for source, object_key in sources.items()}
+            missing = [source for source, path in objects.items() if not path.is_file()]
+            objects[info] = work / "generated" / "build_info.o"
+            self._compile([*missing, info], objects, work)
+            try:
+                self._link(list(objects.values()), work)
+            except _DamagedObject:
+                reused = [source for source in sources if source not in missing]
+                self._compile(reused, objects, work)
+                try:
+                    self._link(list(objects.values()), work)
+                except _DamagedObject as error:
+                    raise BuildFailed(f"{self._board.name} does not link.", details=str(error)) from error
+            return self._store(key, work)
+
+    def _object_path(self, source: _Source, object_key: str) -> Path:
+        return self._root / "objects" / object_key / PurePosixPath(source.logical).with_suffix(".o")
+
+    def _compile(self, todo: Sequence[_Source], objects: Mapping[_Source, Path], work: Path) -> None:
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            futures = {
+                pool.submit(self._compile_one, source, objects[source], work, number): source
+                for number, source in enumerate(todo)
+            }
+            try:
+                for count, future in enumerate(as_completed(futures), start=1):
+                    future.result()
+                    self._say(f"compiled {count}/{len(todo)}: {futures[future].logical}")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _compile_one(self, source: _Source, target: Path, work: Path, number: int) -> None:
+        path = source.path
+        if path is None:
+            path = work / "generated" / PurePosixPath(source.logical).name
+            path.parent.mkdir(exist_ok=True)
+            text = source.text if self._model is None else source.text.replace(_MODEL_PATH, _escaped(self._model))
+            path.write_text(text, encoding="utf-8")
+        fresh = work / f"{number}.o"
+        is_cxx = path.suffix == ".cc"
+        command = [
+            str(self._tool.path),
+            *source.flags,
+            *(_CXX_FLAGS if is_cxx else ()),
+            *(_WARNING_FLAGS if is_cxx else ()),
+            f"-ffile-prefix-map={self._firmware}=firmware",
+            f"-ffile-prefix-map={work}=work",
+            f"-I{self._firmware}",
+            "-c",
+            str(path),
+            "-o",
+            str(fresh),
+        ]
+        status, said = self._run(command)
+        if status != 0:
+            self._explain(said)
+            first = next((line for line in said.splitlines() if "error" in line), "")
+            raise BuildFailed(
+                f"{source.logical} does not compile for {self._board.name}" + (f": {first}" if first else "."),
+                next_step=f"Correct {path}." if source.path is not None else "",
+                details=_shortened(said),
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.replace(target)
+
+    def _link(self, objects: Sequence[Path], work: Path) -> None:
+        self._say("linking")
+        script = self._board.build.linker_script
+        listing = work / "objects.txt"
+        listing.write_text("".join(f'"{_escaped(path)}"\n' for path in objects), encoding="utf-8")
+        command = [
+            str(self._tool.path),
+            *self._flags,
+            *self._link_flags(),
+            *(() if script is None else ("-T", str(script))),
+            f"-Wl,-Map={work / 'image.map'}",
+            f"@{listing}",
+            *(() if self._host else ("-lgcc",)),
+            "-o",
+            str(work / "image.elf"),
+        ]
+        status, said = self._run(command)
+        if status == 0:
+            return
+        overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", said)
+        if overflow:
+            raise self._overflow(said)
+        self._explain(said)
+        if re.search(r"file format not recognized|file truncated|file in wrong format|\.o: .*Permission denied", said):
+            raise _DamagedObject(_shortened(said))
+        first = next((line for line in said.splitlines() if "undefined reference" in line or "error" in line), "")
+        raise BuildFailed(
+            f"{self._board.name} does not link" + (f": {first}" if first else "."), details=_shortened(said)
+        )
+
+    def _overflow(self, said: str) -> FlashOverflow:
+        over = {name: int(count) for name, count in re.findall(r"region `(\w+)' overflowed by (\d+) bytes", said)}
+        name = "flash" if "flash" in over else next(iter(over))
+        flash, ram, _ = self._memory()
+        available = (flash if name == "flash" else ram).bytes
+        needed = available + over[name]
+        advice = (
+            "Run the model from the slot, or choose a board with more memory."
+            if self._kind == "bundled"
+            else f"Give the image more room in {self._board.folder / 'board.yaml'} (slot.offset, memory.{name})."
+        )
+        return FlashOverflow(
+            f"The {self._kind} image does not fit the {name} of {self._board.name}: it needs {needed:,} bytes, "
+            f"{available:,} are there, {over[name]:,} are missing.",
+            needed_bytes=needed,
+            available_bytes=available,
+            next_step=advice,
+        )
+
+    def _explain(self, said: str) -> None:
+        """Raises what the compiler's words really mean, where that is not an error in a source."""
+        if re.search(r"No space left on device|[Dd]isk quota exceeded|Read-only file system", said):
+            raise self._unwritable("No space left on device" if "No space" in said else said.strip().splitlines()[-1])
+        if not self._host and re.search(r"(string|stddef|stdint)\.h: No such file|cannot find -lgcc", said):
+            raise MissingTool(
+                f"{self._tool.name} is incomplete: its C headers or its own library are not installed.",
+                next_step=f"Run: {install_command(self._tool.name)}",
+                details=_shortened(said),
+            )
+
+    def _run(self, command: Sequence[str]) -> tuple[int, str]:
+        environment = {**os.environ, "LC_ALL": "C"}
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self._firmware,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                env=environment,
+            )
+        except OSError as error:
+            raise MissingTool(
+                f"{command[0]} does not run: {error}", next_step=f"Install it anew: {install_command(self._tool.name)}"
+            ) from error
+        return done.returncode, done.stdout + done.stderr
+
+    def _store(self, key: str, work: Path) -> Image:
+        from tinyhil.elf import figures
+
+        elf = work / "image.elf"
+        sizes = figures(elf)
+        record: dict[str, Any] = {
+            "board": self._board.name,
+            "kind": self._kind,
+            "engine": self._engine,
+            "kernels": self._kernels,
+            "compiler": self._tool.version,
+            "flags": [*self._flags, *_CXX_FLAGS],
+            "elf_sha256": hashlib.sha256(elf.read_bytes()).hexdigest(),
+            "flash_bytes": sizes.flash_bytes,
+            "ram_bytes": sizes.ram_bytes,
+        }
+        folder = Path(tempfile.mkdtemp(dir=self._root / "work"))
+        elf.replace(folder / "image.elf")
+        (work / "image.map").replace(folder / "image.map")
+        (folder / "image.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        final = self._root / "images" / key
+        final.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(final, ignore_errors=True)  # there only if damaged
+        try:
+            folder.replace(final)
+        except OSError:  # another process, on a file system without locks, was faster
+            shutil.rmtree(folder, ignore_errors=True)
+            if self._load(key) is None:
+                raise
+        return self._described(key, final / "image.elf", sizes.flash_bytes, sizes.ram_bytes)
+
+
+class _DamagedObject(Exception):
+    """The linker cannot read an object: the cache was damaged from outside, or the disk was full once."""
+
+
+_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
+
+
+def _scan(content: bytes) -> tuple[str, tuple[str, ...]]:
+    names = tuple(name.decode("utf-8", "replace") for name in _INCLUDE.findall(content))
+    return hashlib.sha256(content).hexdigest(), names
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+
+
+def _read_model(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInput(f"The model {path} cannot be read: {error.strerror}") from error
+
+
+def _remove_stale(work_root: Path) -> None:
+    """What builds that were killed left behind."""
+    oldest = time.time() - _STALE_WORK_S
+    for entry in work_root.iterdir():
+        with contextlib.suppress(OSError):
+            if entry.stat().st_mtime < oldest:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _shortened(said: str) -> str:
+    lines = said.strip().splitlines()
+    if len(lines) <= _SHOWN_LINES:
+        return "\n".join(lines)
+    return "\n".join([*lines[:_SHOWN_LINES], f"... {len(lines) - _SHOWN_LINES} more lines"])
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _c_string(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
