@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 from tinyhil import __version__
-from tinyhil.errors import MissingTool, TinyhilError
+from tinyhil.errors import MissingTool
+from tinyhil.toolchain import find_tool, install_command
 
 EXIT_STATUS = MissingTool.exit_status
 
@@ -44,18 +45,14 @@ def checks() -> list[Check]:
         Check("tinyhil", True, __version__, str(Path(__file__).parent), True, "", ""),
         _assets(),
         _cache(),
-        _tool("arm-none-eabi-g++", "firmware for the boards", "gcc-arm-none-eabi"),
+        _tool("arm-none-eabi-g++", "firmware for the boards"),
         _arm_library("libc.a", "C library for the boards", "libnewlib-arm-none-eabi"),
         _arm_library("libstdc++.a", "C++ headers for the boards", "libstdc++-arm-none-eabi-newlib"),
-        _tool("qemu-system-arm", "the qemu target", "qemu-system-arm"),
-        _tool("g++", "the native target", "g++", needed=False),
+        _tool("qemu-system-arm", "the qemu target"),
+        _tool("g++", "the native target", needed=False),
         _oracle(),
-        _tool("clang-format", "make lint", "clang-format", needed=False),
+        _tool("clang-format", "make lint", needed=False),
     ]
-
-
-def _apt(package: str) -> str:
-    return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install {package}"
 
 
 def _python() -> Check:
@@ -67,13 +64,9 @@ def _python() -> Check:
 def _assets() -> Check:
     from tinyhil.assets import firmware_dir, platforms_dir
 
-    step = "Install tinyhil again: its wheel carries both folders."
-    try:
-        where = f"{platforms_dir()}, {firmware_dir()}"
-    except TinyhilError as error:
-        return Check("boards and firmware", False, "", "", True, error.message, error.next_step or step)
     found = platforms_dir().is_dir() and firmware_dir().is_dir()
-    return Check("boards and firmware", found, "", where, True, "", "" if found else step)
+    step = "" if found else "Install tinyhil again: its wheel carries both folders."
+    return Check("boards and firmware", found, "", f"{platforms_dir()}, {firmware_dir()}", True, "", step)
 
 
 def _cache() -> Check:
@@ -95,17 +88,21 @@ def _first_line(command: list[str]) -> str:
     return (done.stdout or done.stderr).strip().partition("\n")[0]
 
 
-def _tool(name: str, purpose: str, package: str, *, needed: bool = True) -> Check:
-    path = shutil.which(name)
-    version = _first_line([path, "--version"]) if path else ""
-    return Check(name, bool(version), version, path or "", needed, purpose, "" if version else _apt(package))
+def _tool(name: str, purpose: str, *, needed: bool = True) -> Check:
+    try:
+        tool = find_tool(name)
+    except MissingTool as error:
+        return Check(name, False, "", "", needed, purpose, error.next_step)
+    return Check(name, True, tool.version, str(tool.path), needed, purpose, "")
 
 
 def _arm_library(name: str, purpose: str, package: str) -> Check:
     """The compiler answers with the bare name where it has no such file."""
     where = _first_line(["arm-none-eabi-gcc", f"-print-file-name={name}"])
     found = Path(where).is_absolute()
-    return Check(package, found, "", where if found else "", True, purpose, "" if found else _apt(package))
+    return Check(
+        package, found, "", where if found else "", True, purpose, "" if found else f"Run: {install_command(package)}"
+    )
 
 
 def _oracle() -> Check:

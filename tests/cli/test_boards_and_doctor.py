@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tinyhil boards` and `tinyhil doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tinyhil.board import board_names
+from tinyhil.errors import MissingTool
+
+
+def test_boards_lists_every_board_with_its_targets(tinyhil):
+    rows = [line.split() for line in tinyhil("boards").stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == board_names()
+    assert all("qemu" in row or "native" in row for row in rows)
+
+
+def test_boards_as_json_has_memory_and_core(tinyhil):
+    boards = {board["name"]: board for board in json.loads(tinyhil("boards", "--json").stdout)["boards"]}
+    assert boards["mps2_an386"]["core"] == "Cortex-M4F"
+    assert boards["mps2_an386"]["memory"]["ram"] == {"base": 0x2000_0000, "bytes": 4 << 20}
+
+
+@pytest.mark.needs("arm-gcc", "qemu")
+def test_doctor_is_content_where_all_is_installed(tinyhil):
+    done = tinyhil("doctor", "--json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["ok"]
+    versions = {check["name"]: check["version"] for check in report["checks"]}
+    assert "QEMU" in versions["qemu-system-arm"]
+    assert versions["python"] == sys.version.split()[0]
+
+
+def test_doctor_names_what_is_missing_and_the_command_that_installs_it(tinyhil, tmp_path):
+    done = tinyhil("doctor", PATH=str(tmp_path))
+    assert done.returncode == MissingTool.exit_status
+    for tool in ("arm-none-eabi-g++", "qemu-system-arm"):
+        (line,) = [number for number, text in enumerate(done.stdout.splitlines()) if text.startswith(f"missing {tool}")]
+        assert "apt-get install" in done.stdout.splitlines()[line + 1]
+    assert "4 missing" in done.stdout
+
+
+def test_doctor_sees_a_cache_folder_that_cannot_be_written(tinyhil):
+    done = tinyhil("doctor", TINYHIL_CACHE="/dev/null/cache")
+    assert done.returncode == MissingTool.exit_status
+    assert "TINYHIL_CACHE" in done.stdout
