@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tinyhil from its wheel, in a user's own repository: it carries boards and firmware, and nothing is written into it."""
+"""tinyhil from its wheel, in a user's own repository: boards and firmware come along; nothing is written into it."""
 
 from __future__ import annotations
 

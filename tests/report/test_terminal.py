@@ -104,6 +104,15 @@ def test_the_table_has_a_row_per_board_and_a_column_per_model():
     assert "ERROR" in m4
 
 
+def test_on_a_narrow_terminal_the_table_is_folded_and_nothing_is_cut_off():
+    console = Console(file=io.StringIO(), width=50)
+    names = ["a_model_with_a_long_name", "b", "c", "d"]
+    console.print(matrix_table([record(model=name, figures=PASS.figures) for name in names]))
+    text = console.file.getvalue()
+    assert text.count("PASS") == text.count("43.1M") == 4
+    assert "…" not in text
+
+
 def test_what_passed_is_no_trouble():
     text = "\n".join(troubles([PASS, ERROR]))
     assert "m4" in text and "m3" not in text

@@ -121,7 +121,7 @@ def matrix_table(records: Sequence[Record]) -> RenderableType:
     table = Table(caption=f"{' or '.join(sorted(units))} per inference" if units else None)
     table.add_column("board", no_wrap=True)
     for model in models:
-        table.add_column(model, justify="right", no_wrap=True)
+        table.add_column(model, justify="right", min_width=6, overflow="fold")
     by_place: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         by_place.setdefault((_row(record), record.cell.model), []).append(record)
