@@ -90,10 +90,11 @@ def verify_command(model_paths: tuple[Path, ...], as_json: bool) -> None:
     """
     from tinyhil import golden
     from tinyhil.errors import GoldenDiffers
+    from tinyhil.matrix import own_models
     from tinyhil.model import load_model
 
     results: list[dict[str, Any]] = []
-    for model_path in model_paths or _own_models():
+    for model_path in model_paths or own_models():
         model = load_model(model_path)
         path = golden.stored_path(model)
         stored = golden.load(path)
@@ -115,12 +116,6 @@ def verify_command(model_paths: tuple[Path, ...], as_json: bool) -> None:
             f"{len(different)} of {len(results)} golden sets cannot be reproduced: {', '.join(different)}",
             next_step="If model and oracle are the right ones, make the set again: tinyhil golden make.",
         )
-
-
-def _own_models() -> tuple[Path, ...]:
-    from tinyhil.assets import firmware_dir
-
-    return tuple(sorted((firmware_dir() / "models").glob("*/*.tflite")))
 
 
 def _summary(golden: GoldenSet) -> dict[str, Any]:
