@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads the model, feeds it, runs it, and keeps what a run found out about each operator. What both languages of the
+// link do, they do through this.
+//
+// RAM: none of its own. All that the port leaves free (port::Arena) is the engine's, but for 12 bytes an operator at
+// the end, where a run with checksums or profile notes its findings. Those 12 bytes are set aside before the model is
+// planned wherever it fits beside them; where it only fits without, such runs are refused with the number that is
+// missing.
+#ifndef TINYHIL_APP_MODEL_RUNNER_H_
+#define TINYHIL_APP_MODEL_RUNNER_H_
+
+#include <stdint.h>
+
+#include "app/model_source.h"
+#include "engine/engine.h"
+
+namespace tinyhil {
+
+class ModelRunner {
+ public:
+  struct OpResult {
+    uint32_t read_crc;   // CRC-32 chained over what it read, constants left out
+    uint32_t wrote_crc;  // over what it wrote
+    uint32_t ticks;      // UINT32_MAX: that many or more
+  };
+
+  struct Run {
+    bool checksums = false;
+    bool profile = false;
+    const uint8_t* input_crcs = nullptr;  // u32, little-endian, one an input; null: taken as they are
+  };
+
+  // Verifies, loads and plans the model. `arena_limit`: 0 for all there is.
+  Error Load(uint32_t arena_limit);
+  void Unload() { loaded_ = false; }
+  bool loaded() const { return loaded_; }
+  const ModelBytes& model() const { return model_; }
+
+  uint32_t arena_bytes() const;  // what the model may use: the limit of Load, or all there is
+  uint32_t arena_used() const { return loaded_ ? TheEngine().ArenaUsed() : 0; }
+
+  Error FindTensor(bool output, uint32_t index, TensorInfo* tensor) const;
+  Error WriteInput(uint32_t index, uint32_t offset, const uint8_t* data, uint32_t size);
+  Error ReadOutput(uint32_t index, uint32_t offset, uint32_t size, const uint8_t** data) const;
+
+  // One inference. Whatever happened to an input on the way or since (an inference may destroy it), the run is
+  // refused unless the tensor's bytes have the checksum that was announced.
+  Error RunOnce(const Run& run);
+
+  // Of the last run that succeeded.
+  bool has_ticks() const { return has_ticks_; }
+  uint64_t ticks() const { return ticks_; }  // of the inference alone; only where no hook distorted it
+  bool has_checksums() const { return has_checksums_; }
+  bool has_profile() const { return has_profile_; }
+  const OpResult& result(uint32_t op) const { return results_[op]; }
+
+ private:
+  class Hook;
+
+  static constexpr uint32_t kUsualOps = 64;
+
+  Error Place(uint32_t reserve_bytes);
+  Error CheckInputs(const uint8_t* crcs) const;
+  void Forget();
+
+  ModelBytes model_;
+  bool loaded_ = false;
+  bool has_ticks_ = false;
+  bool has_checksums_ = false;
+  bool has_profile_ = false;
+  uint32_t arena_limit_ = 0;
+  uint32_t result_room_bytes_ = 0;
+  uint64_t ticks_ = 0;
+  OpResult* results_ = nullptr;
+};
+
+}  // namespace tinyhil
+
+#endif  // TINYHIL_APP_MODEL_RUNNER_H_

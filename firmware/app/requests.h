@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame language: one request in, one reply out. firmware/link/README.md describes each.
+//
+// RAM: the reply (kFrameBytes), which is also what makes RUN happen once: while it is a RUN's, the same request again
+// gets the same bytes; after that it is refused. All other requests may be repeated without harm.
+#ifndef TINYHIL_APP_REQUESTS_H_
+#define TINYHIL_APP_REQUESTS_H_
+
+#include <stdint.h>
+
+#include "app/model_runner.h"
+#include "link/cobs.h"
+#include "link/payload.h"
+#include "link/receiver.h"
+
+namespace tinyhil {
+
+class Requests {
+ public:
+  constexpr Requests(ModelRunner& runner, CobsEncoder& encoder) : runner_(runner), encoder_(encoder) {}
+
+  // Answers one frame, in place or over the link. `damaged_frames`: how many came unreadable since the start.
+  void Answer(const Header& header, const uint8_t* payload, uint32_t size, uint32_t damaged_frames);
+
+  uint32_t session() const { return session_; }
+
+ private:
+  // A repeated RUN can only be this many requests late, or it is another that has the same number.
+  static constexpr uint16_t kLateRequests = 4096;
+
+  Error Handle(const Header& header, PayloadReader& in, PayloadWriter& out, uint32_t damaged_frames);
+  Error Open(const Header& header, PayloadReader& in);
+  Error Info(PayloadReader& in, PayloadWriter& out, uint32_t damaged_frames) const;
+  Error SlotWrite(PayloadReader& in);
+  Error SlotCheck(PayloadReader& in, PayloadWriter& out) const;
+  Error Load(PayloadReader& in, PayloadWriter& out);
+  Error Tensor(PayloadReader& in, PayloadWriter& out) const;
+  Error Ops(PayloadReader& in, PayloadWriter& out) const;
+  Error InputWrite(PayloadReader& in);
+  Error Run(PayloadReader& in, PayloadWriter& out);
+  Error OutputRead(PayloadReader& in, PayloadWriter& out) const;
+  Error Results(bool profile, PayloadReader& in, PayloadWriter& out) const;
+  Error Memory(PayloadReader& in, PayloadWriter& out) const;
+
+  void AppendResults(bool profile, uint32_t first, uint32_t count, PayloadWriter& out) const;
+  void Send(const Header& header, uint8_t status, uint32_t payload_size);
+
+  ModelRunner& runner_;
+  CobsEncoder& encoder_;
+  uint32_t session_ = 0;
+  bool ran_ = false;  // run_seq_ has been executed
+  bool reply_is_of_run_ = false;
+  uint16_t run_seq_ = 0;
+  uint32_t reply_size_ = 0;
+  uint8_t reply_[kFrameBytes] = {};
+};
+
+}  // namespace tinyhil
+
+#endif  // TINYHIL_APP_REQUESTS_H_
