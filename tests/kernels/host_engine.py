@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firmware's engine as a host process under the address and undefined-behaviour sanitizers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyhil import assets
+
+HERE = Path(__file__).parent
+FLAGS = [
+    "-std=c++17",
+    "-O1",
+    "-g",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-ffp-contract=off",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What the engine said instead of running: Code of interpreter/error.h, path and detail, two numbers."""
+
+    code: int
+    text: str
+    want: int
+    got: int
+
+
+@dataclass(frozen=True)
+class Ran:
+    arena_used: int
+    outputs: list[bytes]
+
+
+def build_host_engine(folder: Path, extra: tuple[str, ...] = ()) -> Path:
+    """Compiles host_engine.cc with the interpreter and the reference kernels, once for each state of the sources."""
+    firmware = assets.firmware_dir()
+    sources = [
+        HERE / "host_engine.cc",
+        *sorted((firmware / "interpreter").glob("*.cc")),
+        *sorted((firmware / "kernels" / "reference").glob("*.cc")),
+        firmware / "engine" / "builtin.cc",
+    ]
+    headers = sorted(firmware.glob("*/*.h")) + sorted(firmware.glob("kernels/*/*.h"))
+    digest = hashlib.sha256(" ".join((*FLAGS, *extra)).encode())
+    for path in (*sources, *headers):
+        digest.update(path.read_bytes())
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / f"host_engine-{digest.hexdigest()[:16]}"
+    if program.exists():
+        return program
+    compiler = shutil.which("g++")
+    assert compiler, "g++ is needed (the marker `needs` skips the test without it)"
+    objects = folder / f"{program.name}-{os.getpid()}"
+    objects.mkdir()
+
+    def compile_one(source: Path) -> Path:
+        target = objects / f"{source.parent.name}-{source.stem}.o"
+        command = [compiler, *FLAGS, *extra, f"-I{firmware}", "-c", str(source), "-o", str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        targets = list(pool.map(compile_one, sources))
+    linked = objects / "linked"
+    subprocess.run([compiler, *FLAGS, *extra, *map(str, targets), "-o", str(linked)], check=True)
+    linked.replace(program)
+    shutil.rmtree(objects)
+    return program
+
+
+class HostEngine:
+    """One process for many models; a sanitizer's report ends it, and is the assertion's message."""
+
+    def __init__(self, program: Path) -> None:
+        self._process = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def run(self, model: bytes, vectors: list[bytes], output_bytes: int, arena_bytes: int = 1 << 20) -> Ran | Refused:
+        """Loads the model and runs it on each vector: all its inputs' bytes, one after the other."""
+        assert self._process.stdin is not None
+        head = struct.pack("<III", len(model), arena_bytes, len(vectors))
+        try:
+            self._process.stdin.write(head + model)
+            self._process.stdin.flush()
+            code = self._u32()
+            if code != 0:
+                want, got, length = self._u32(), self._u32(), self._u32()
+                return Refused(code, self._read(length).decode(), want, got)
+            arena_used = self._u32()
+            self._process.stdin.write(b"".join(vectors))
+            self._process.stdin.flush()
+            return Ran(arena_used, [self._read(output_bytes) for _ in vectors])
+        except BrokenPipeError:
+            self._report()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        status = self._process.wait()
+        assert status == 0, self._process.stderr.read().decode()  # leaks, too
+
+    def _u32(self) -> int:
+        return struct.unpack("<I", self._read(4))[0]
+
+    def _read(self, count: int) -> bytes:
+        data = self._process.stdout.read(count)
+        if len(data) != count:
+            self._report()
+        return data
+
+    def _report(self) -> None:
+        self._process.wait()
+        raise AssertionError(self._process.stderr.read().decode())
