@@ -16,18 +16,8 @@ from tinyhil import assets
 
 HERE = Path(__file__).parent
 FLAGS = [
-    "-std=c++17",
-    "-O1",
-    "-g",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-    "-ffp-contract=off",
-    "-fno-exceptions",
-    "-fno-rtti",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Werror",
+    *("-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"),
+    *("-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Wconversion", "-Werror"),
 ]
 
 
