@@ -13,7 +13,6 @@ import json
 import math
 import struct
 import tempfile
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -329,10 +328,10 @@ def _first_difference(stored: NDArray[Any], made: NDArray[Any]) -> str:
     )
 
 
-# What the zip, JSON and .npy readers raise for damaged bytes.
+# What the zip, JSON and .npy readers raise for damaged bytes, NotImplementedError being a RuntimeError.
 _DAMAGE = (
-    *(OSError, EOFError, MemoryError, RuntimeError, SyntaxError, TypeError, ValueError),
-    *(struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+    *vectors.NPY_DAMAGE,
+    *(RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
 )
 
 

@@ -9,6 +9,7 @@ golden set; whatever changes a vector must change that name.
 from __future__ import annotations
 
 import hashlib
+import tokenize
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,9 @@ KINDS = ("uniform", "random_walk", "minimum", "maximum", "zero_point", "sample")
 # The vectors of a set that is made on the spot.
 DEFAULT_UNIFORM = 3
 DEFAULT_RANDOM_WALK = 2
+
+# What NumPy raises for a damaged .npy file; its header is read as a Python literal.
+NPY_DAMAGE = (OSError, EOFError, MemoryError, SyntaxError, TypeError, ValueError, tokenize.TokenError)
 
 _Range = tuple[float, float, float]  # lowest, highest, the value that stands for zero
 
@@ -80,7 +84,7 @@ def load_array(path: Path) -> NDArray[Any]:
     """The array of a .npy file. Raises BadInput where it cannot be read as one."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError) as error:
+    except NPY_DAMAGE as error:
         raise BadInput(
             f"{path}: cannot be read as a .npy file: {error}", next_step="Write it with numpy.save(path, array)."
         ) from error

@@ -19,6 +19,7 @@ from tinyhil.model.graph import Model, Operator, Tensor
 
 # Where float may stand in a quantized model: the operators between it and int8, and those that only pass data on.
 _FLOAT_BOUNDARY = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE"})
+_BOUNDARY_TYPES = frozenset({"int8", "uint8", "float32"})
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _float_activations(model: Model, op: Operator) -> bool:
 def _type_reason(model: Model, op: Operator) -> str:
     """Why the types of an implemented operator are not supported; "" where they are."""
     tensors: tuple[Tensor, ...] = (*model.reads(op), *model.writes(op))
-    allowed = {"int8", "float32"} if op.name in _FLOAT_BOUNDARY else {"int8"}
+    allowed = _BOUNDARY_TYPES if op.name in _FLOAT_BOUNDARY else {"int8"}
     for tensor in tensors:
         if tensor.is_variable:
             return f"uses the variable tensor {tensor.index}: state between inferences is not implemented"

@@ -233,7 +233,7 @@ def _constant_bytes(data: NDArray[Any], shape: tuple[int, ...], type_name: str) 
     if data.size != math.prod(shape):
         raise ValueError(f"data of shape {list(data.shape)} for a tensor of shape {list(shape)}")
     converted = data.astype(np.dtype(type_name).newbyteorder("<"))
-    if not np.array_equal(converted, data):
+    if converted.dtype.kind in "iub" and not np.array_equal(converted, data):
         raise ValueError(f"data has values that {type_name} does not hold")
     return converted.tobytes()
 

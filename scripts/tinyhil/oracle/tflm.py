@@ -58,7 +58,7 @@ class TflmOracle(Oracle):
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "tinyhil.oracle.tflm_worker", folder],
-                env={**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "0"},
+                env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -73,10 +73,10 @@ class TflmOracle(Oracle):
         if done.returncode == 0:
             return
         last_words = "\n".join(done.stdout.decode("utf-8", "replace").splitlines()[-20:])
-        how = f"died of {_signal_name(-done.returncode)}" if done.returncode < 0 else "refused the model"
+        how = f"died of {_signal_name(-done.returncode)} on the model" if done.returncode < 0 else "refused the model"
         raise OracleFailed(
             f"{model.path}: oracle {self.name} ({self.version()}) {how}",
-            next_step="`tinyhil model` shows what the model holds; the oracle's own words are below.",
+            next_step="Look for shapes and options that contradict each other: `tinyhil model` shows them.",
             details=last_words,
         )
 

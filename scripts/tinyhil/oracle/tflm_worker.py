@@ -58,4 +58,7 @@ def _tensor(interpreter: Any, index: int, type_name: str, shape: list[int]) -> A
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except RuntimeError as failure:  # the interpreter's refusal; what led to it, it has printed itself
+        sys.exit(str(failure))
