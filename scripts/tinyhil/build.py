@@ -130,8 +130,10 @@ def build_image(
     Args:
         model: None: an image with every operator that takes its model from the slot. A .tflite file: a bundled image.
         ops: operators to register in a bundled image, by the schema's names; None: every one.
+            Custom operators are named as in their registration, kOp_NAME.
         sanitize: AddressSanitizer and UndefinedBehaviorSanitizer; boards built for the host alone.
-        extra_sources: more C++ sources of the caller's own (custom operators).
+        extra_sources: more C++ sources of the caller's own. Custom operators that they define at file scope of the
+            namespace tinyhil (`extern const OpRegistration kOp_NAME = {...};`) are registered.
         defines: macros for every source.
         progress: receives a line whenever something is compiled or linked; nothing where all is there.
 
@@ -226,8 +228,10 @@ class _Build:
         if not engine.is_file():
             raise BuildFailed(f"There is no engine named '{self._engine}' in {engine.parent}.")
         files = [engine, *(path for pattern in folders for path in sorted(self._firmware.glob(pattern)))]
+        custom = self._custom_ops()
+        own_table = self._kind == "bundled" or bool(custom)
         for path in files:
-            if self._kind == "bundled" and path.name == "all_ops.cc":
+            if own_table and path.name == "all_ops.cc":
                 continue
             sources.append(_Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags))
         port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
@@ -238,9 +242,20 @@ class _Build:
         for path in self._extra_sources:
             sources.append(_Source(f"extra/{path.name}", path.absolute(), self._flags))
         sources.append(self._model_source())
-        if self._kind == "bundled":
-            sources.append(_Source("generated/ops.cc", None, self._flags, text=self._ops_text()))
+        if own_table:
+            sources.append(_Source("generated/ops.cc", None, self._flags, text=self._ops_text(custom)))
         return sources
+
+    def _custom_ops(self) -> list[str]:
+        """What the extra sources register."""
+        names: list[str] = []
+        for path in self._extra_sources:
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
+            names += re.findall(r"\bconst\s+OpRegistration\s+kOp_(\w+)", text)
+        return sorted(set(names))
 
     def _port_defines(self) -> dict[str, str]:
         board = self._board
@@ -267,21 +282,23 @@ class _Build:
         )
         return _Source("generated/model.S", None, self._flags, text=text, salt=self._model_sha256)
 
-    def _ops_text(self) -> str:
-        declared = self._firmware / "kernels" / "ops.h"
-        known = re.findall(r"extern const OpRegistration kOp_(\w+);", declared.read_text(encoding="utf-8"))
-        names = sorted(set(known if self._ops is None else self._ops))
+    def _ops_text(self, custom: Sequence[str]) -> str:
+        """The table of a bundled image's operators, or of all operators and the caller's own."""
+        header = (self._firmware / "kernels" / "ops.h").read_text(encoding="utf-8")
+        known = sorted({*re.findall(r"extern const OpRegistration kOp_(\w+);", header), *custom})
+        names = known if self._ops is None else sorted(set(self._ops))
         for name in names:
             if name not in known:
                 raise UnsupportedOperator(
                     f"The kernel set '{self._kernels}' has no operator {name}.",
-                    next_step=f"It has {', '.join(sorted(known))}.",
+                    next_step=f"It has {', '.join(known)}.",
                 )
+        declared = "".join(f"extern const OpRegistration kOp_{name};\n" for name in custom)
         entries = "".join(f"    &kOp_{name},\n" for name in names) or "    nullptr,\n"
         return (
             '#include "interpreter/resolver.h"\n#include "kernels/ops.h"\n\nnamespace tinyhil {\n\n'
-            f"const OpRegistration* const kOps[] = {{\n{entries}}};\nconst uint32_t kOpCount = {len(names)};\n\n"
-            "}  // namespace tinyhil\n"
+            f"{declared}const OpRegistration* const kOps[] = {{\n{entries}}};\n"
+            f"const uint32_t kOpCount = {len(names)};\n\n}}  // namespace tinyhil\n"
         )
 
     def _build_info_text(self, build_id: str) -> str:
@@ -442,7 +459,7 @@ class _Build:
             work = Path(name)
             info = _Source("generated/build_info.cc", None, self._flags, text=self._build_info_text(key[:16]))
             objects = {source: self._object_path(source, object_key) for source, object_key in sources.items()}
-            missing = [source for source, path in objects.items() if not path.is_file()]
+            missing = [source for source, path in objects.items() if not _is_there(path)]
             objects[info] = work / "generated" / "build_info.o"
             self._compile([*missing, info], objects, work)
             try:
@@ -500,7 +517,7 @@ class _Build:
         status, said = self._run(command)
         if status != 0:
             self._explain(said)
-            first = next((line for line in said.splitlines() if "error" in line), "")
+            first = _first_line(said, "error: ")
             raise BuildFailed(
                 f"{source.logical} does not compile for {self._board.name}" + (f": {first}" if first else "."),
                 next_step=f"Correct {path}." if source.path is not None else "",
@@ -534,7 +551,7 @@ class _Build:
         self._explain(said)
         if re.search(r"file format not recognized|file truncated|file in wrong format|\.o: .*Permission denied", said):
             raise _DamagedObject(_shortened(said))
-        first = next((line for line in said.splitlines() if "undefined reference" in line or "error" in line), "")
+        first = _first_line(said, "undefined reference", "multiple definition", "error: ")
         raise BuildFailed(
             f"{self._board.name} does not link" + (f": {first}" if first else "."), details=_shortened(said)
         )
@@ -649,6 +666,18 @@ def _remove_stale(work_root: Path) -> None:
         with contextlib.suppress(OSError):
             if entry.stat().st_mtime < oldest:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is an object; an empty file is none, and the linker would take it for a script."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _first_line(said: str, *wanted: str) -> str:
+    return next((line for text in wanted for line in said.splitlines() if text in line), "")
 
 
 def _shortened(said: str) -> str:

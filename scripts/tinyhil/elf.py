@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-GROUPS = ("startup", "engine", "kernels", "libc", "link", "app", "model")
+GROUPS = ("startup", "engine", "kernels", "libc", "link", "app", "model", "stack")
 
 _SHF_WRITE, _SHF_ALLOC = 1, 2
 
@@ -63,41 +63,34 @@ def symbol_sizes(elf: Path) -> list[Symbol]:
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
 
-    pieces = _pieces(elf.with_suffix(".map"))
-    starts = [piece.start for piece in pieces]
-    found: list[Symbol] = []
-    left: dict[tuple[str, str], int] = {}
     with elf.open("rb") as stream:
         file = ELFFile(stream)
-        outputs = {
-            index: (section.name, int(section["sh_addr"]), int(section["sh_size"]))
+        sections = {
+            index: section.name
             for index, section in enumerate(file.iter_sections())
             if section["sh_flags"] & _SHF_ALLOC
         }
         table = file.get_section_by_name(".symtab")
-        if not isinstance(table, SymbolTableSection):
-            return []
-        sections = sorted(outputs.values(), key=lambda entry: entry[1])
-        for piece in pieces:
-            section_name = next((name for name, base, size in sections if base <= piece.start < base + size), "")
-            if section_name:
-                key = (piece.group, section_name)
-                left[key] = left.get(key, 0) + piece.bytes
-        seen: set[tuple[int, int]] = set()
-        for symbol in table.iter_symbols():
-            index, size = symbol["st_shndx"], int(symbol["st_size"])
-            if index not in outputs or size == 0 or symbol["st_info"]["type"] not in ("STT_FUNC", "STT_OBJECT"):
-                continue
-            address = int(symbol["st_value"]) & ~(1 if symbol["st_info"]["type"] == "STT_FUNC" else 0)
-            if (address, size) in seen:  # another name of the same code
-                continue
-            seen.add((address, size))
-            at = bisect.bisect_right(starts, address) - 1
-            group = pieces[at].group if at >= 0 and address < pieces[at].start + pieces[at].bytes else "libc"
-            section_name = outputs[index][0]
-            found.append(Symbol(symbol.name, size, section_name, group))
-            if (group, section_name) in left:
-                left[(group, section_name)] -= size
+        symbols = list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
+    pieces = _pieces(elf.with_suffix(".map"), set(sections.values()))
+    starts = [piece.start for piece in pieces]
+    left: dict[tuple[str, str], int] = {}
+    for piece in pieces:
+        left[piece.group, piece.section] = left.get((piece.group, piece.section), 0) + piece.bytes
+    found: list[Symbol] = []
+    seen: set[tuple[int, int]] = set()
+    for symbol in symbols:
+        kind, size = symbol["st_info"]["type"], int(symbol["st_size"])
+        if symbol["st_shndx"] not in sections or size == 0 or kind not in ("STT_FUNC", "STT_OBJECT"):
+            continue
+        address = int(symbol["st_value"]) & ~1 if kind == "STT_FUNC" else int(symbol["st_value"])
+        at = bisect.bisect_right(starts, address) - 1
+        if (address, size) in seen or at < 0:  # seen: another name of the same code
+            continue
+        seen.add((address, size))
+        piece = pieces[at]
+        found.append(Symbol(symbol.name, size, piece.section, piece.group))
+        left[piece.group, piece.section] -= size
     found += [Symbol("(unnamed)", size, section, group) for (group, section), size in left.items() if size > 0]
     return sorted(found, key=lambda symbol: (-symbol.bytes, symbol.name))
 
@@ -108,31 +101,35 @@ class _Piece:
 
     start: int
     bytes: int
+    section: str
     group: str
 
 
-# " .text.name   0x0000000000000040   0x1c path"; a long name has its numbers in the next line.
-_INPUT = re.compile(r"^ (\.[^\s]+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
+# ".text   0x0 0x6f10", then " .text.name   0x40   0x1c path"; after a long name the numbers are in the next line.
+_OUTPUT = re.compile(r"^(\.\S+)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+.*)?$")
+_INPUT = re.compile(r"^ (?:\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 _FILL = re.compile(r"^ \*fill\*\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)")
 
 
-def _pieces(map_file: Path) -> list[_Piece]:
+def _pieces(map_file: Path, sections: Collection[str]) -> list[_Piece]:
     text = map_file.read_text(encoding="utf-8", errors="replace")
     body = text.partition("Linker script and memory map")[2]
-    body = re.sub(r"^( (?:\.[^\s]+|COMMON))\n\s+(0x)", r"\1 \2", body, flags=re.MULTILINE)
+    body = re.sub(r"^( (?:\.\S+|COMMON))\n\s+(0x)", r"\1 \2", body, flags=re.MULTILINE)
     pieces: list[_Piece] = []
-    group = "startup"
+    section, group = "", "startup"
     for line in body.splitlines():
-        match = _INPUT.match(line)
-        if match:
-            size = int(match[3], 16)
-            if size:
-                group = group_of(match[4])
-                pieces.append(_Piece(int(match[2], 16), size, group))
+        output = _OUTPUT.match(line)
+        if output:
+            section = output[1]
             continue
-        fill = _FILL.match(line)
-        if fill:
-            pieces.append(_Piece(int(fill[1], 16), int(fill[2], 16), group))
+        if section not in sections:
+            continue
+        found = _INPUT.match(line)
+        if found and int(found[2], 16):
+            group = group_of(found[3])
+        found = found or _FILL.match(line)
+        if found and int(found[2], 16):
+            pieces.append(_Piece(int(found[1], 16), int(found[2], 16), section, _SECTION_GROUPS.get(section, group)))
     return sorted(pieces, key=lambda piece: piece.start)
 
 
@@ -144,6 +141,8 @@ def group_of(object_path: str) -> str:
             return group
     return "libc"
 
+
+_SECTION_GROUPS = {".stack": "stack", ".model": "model"}
 
 # The first that matches. libgcc.a(...) and whatever else a toolchain brings is libc.
 _MARKERS = (

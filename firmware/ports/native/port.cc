@@ -31,6 +31,7 @@ namespace {
 
 constexpr int kIdleSleepMs = 20;
 constexpr int kUsageStatus = 2;
+constexpr size_t kAlignment = 16;
 
 struct FaultSignal {
   int number;
@@ -64,12 +65,16 @@ uint32_t Number(const char* option, const char* text) {
   return static_cast<uint32_t>(value);
 }
 
-// Pages of their own, so that a step outside them is a fault wherever the sanitizers do not look.
+// Memory that ends (but for up to 15 bytes of alignment) at a page without access, and starts behind another or close
+// to it, so that a step outside is a fault.
 uint8_t* Map(uint32_t bytes, const char* what) {
-  if (bytes == 0) return nullptr;
-  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t inner = (bytes + page - 1) / page * page;
+  void* base = mmap(nullptr, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) Refuse(strerror(errno), what);
-  return static_cast<uint8_t*>(base);
+  uint8_t* usable = static_cast<uint8_t*>(base) + page;
+  if (inner != 0 && mprotect(usable, inner, PROT_READ | PROT_WRITE) != 0) Refuse(strerror(errno), what);
+  return usable + (inner - bytes) / kAlignment * kAlignment;
 }
 
 void FillSlot(const char* path) {
