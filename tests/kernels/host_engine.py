@@ -37,17 +37,22 @@ class Ran:
     outputs: list[bytes]
 
 
-def build_host_engine(folder: Path, extra: tuple[str, ...] = ()) -> Path:
-    """Compiles host_engine.cc with the interpreter and the reference kernels, once for each state of the sources."""
+def build_host_engine(folder: Path, table: Path | None = None) -> Path:
+    """Compiles host_engine.cc with the interpreter and the reference kernels, once for each state of the sources.
+
+    `table` replaces the table of all operators.
+    """
     firmware = assets.firmware_dir()
+    kernels = sorted((firmware / "kernels" / "reference").glob("*.cc"))
     sources = [
         HERE / "host_engine.cc",
         *sorted((firmware / "interpreter").glob("*.cc")),
-        *sorted((firmware / "kernels" / "reference").glob("*.cc")),
+        *(path for path in kernels if table is None or path.name != "all_ops.cc"),
+        *([table] if table else []),
         firmware / "engine" / "builtin.cc",
     ]
     headers = sorted(firmware.glob("*/*.h")) + sorted(firmware.glob("kernels/*/*.h"))
-    digest = hashlib.sha256(" ".join((*FLAGS, *extra)).encode())
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
     for path in (*sources, *headers):
         digest.update(path.read_bytes())
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,7 @@ def build_host_engine(folder: Path, extra: tuple[str, ...] = ()) -> Path:
 
     def compile_one(source: Path) -> Path:
         target = objects / f"{source.parent.name}-{source.stem}.o"
-        command = [compiler, *FLAGS, *extra, f"-I{firmware}", "-c", str(source), "-o", str(target)]
+        command = [compiler, *FLAGS, f"-I{firmware}", "-c", str(source), "-o", str(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return target
@@ -69,7 +74,7 @@ def build_host_engine(folder: Path, extra: tuple[str, ...] = ()) -> Path:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         targets = list(pool.map(compile_one, sources))
     linked = objects / "linked"
-    subprocess.run([compiler, *FLAGS, *extra, *map(str, targets), "-o", str(linked)], check=True)
+    subprocess.run([compiler, *FLAGS, *map(str, targets), "-o", str(linked)], check=True)
     linked.replace(program)
     shutil.rmtree(objects)
     return program
