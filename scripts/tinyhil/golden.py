@@ -12,7 +12,6 @@ import io
 import json
 import math
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -117,8 +116,10 @@ class GoldenSet:
             raise _damaged(source, "its operators are not the model's")
 
     def save(self, path: str | Path) -> None:
-        """Writes the set. An equal set gives equal bytes; the file appears whole or not at all."""
-        path = Path(path)
+        """Writes the set. An equal set gives equal bytes; the file appears whole or not at all. Raises OutputUnwritable
+        where it cannot be written."""
+        from tinyhil.record import write_atomic
+
         provenance = {"format": FORMAT} | {name: getattr(self, name) for name in _PROVENANCE}
         arrays: dict[str, NDArray[Any]] = {"provenance": np.array(json.dumps(provenance, sort_keys=True))}
         arrays |= {f"input_{i}": array for i, array in enumerate(self.inputs)}
@@ -126,17 +127,11 @@ class GoldenSet:
         if self.labels is not None:
             arrays["labels"] = self.labels
         arrays |= {"op_reads": self.op_reads, "op_writes": self.op_writes}
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    for name, array in arrays.items():
-                        _write_array(archive, name, array)
-                file.close()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in arrays.items():
+                _write_array(archive, name, array)
+        write_atomic(Path(path), stream.getvalue())
 
 
 _PROVENANCE = {
