@@ -123,12 +123,11 @@ class _File:
             self._walk(node, ())
             self.values: Any = None if node is None else loader.construct_document(node)
         except (OSError, UnicodeDecodeError) as error:
-            raise BoardFileError(f"{path} cannot be read: {error}") from error
+            raise BoardFileError(f"{path} cannot be read: {error}", next_step="board.yaml is UTF-8 text.") from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            line = f":{mark.line + 1}" if mark is not None else ""
             problem = getattr(error, "problem", None) or str(error)
-            raise BoardFileError(f"{path}{line}: not YAML: {problem}") from error
+            raise self.error([], f"not YAML: {problem}", None if mark is None else mark.line + 1) from error
 
     def _walk(self, node: Any, at: tuple[str | int, ...]) -> None:
         import yaml
@@ -194,7 +193,7 @@ def _first_problem(file: _File) -> BoardFileError | None:
         return file.error([*at, str(unknown)], f"unknown key; {hint}")
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
-        return file.error([*at, missing], "missing key" + _described(error.schema["properties"].get(missing)))
+        return file.error([*at, missing], "missing key" + _described(error.schema.get("properties", {}).get(missing)))
     if error.validator == "type":
         return file.error(at, f"must be {_wanted(error.schema)}, not {error.instance!r}{_described(error.schema)}")
     if error.validator in ("anyOf", "pattern", "enum"):

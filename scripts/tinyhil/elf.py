@@ -8,10 +8,12 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 GROUPS = ("startup", "engine", "kernels", "libc", "link", "app", "model", "stack")
 
 _SHF_WRITE, _SHF_ALLOC = 1, 2
+_MEASURED = ("STT_FUNC", "STT_OBJECT")
 
 
 @dataclass(frozen=True)
@@ -71,28 +73,34 @@ def symbol_sizes(elf: Path) -> list[Symbol]:
             if section["sh_flags"] & _SHF_ALLOC
         }
         table = file.get_section_by_name(".symtab")
-        symbols = list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
+        named = [
+            (_address(symbol), int(symbol["st_size"]), str(symbol.name))
+            for symbol in (table.iter_symbols() if isinstance(table, SymbolTableSection) else ())
+            if symbol["st_size"] and symbol["st_shndx"] in sections and symbol["st_info"]["type"] in _MEASURED
+        ]
     pieces = _pieces(elf.with_suffix(".map"), set(sections.values()))
     starts = [piece.start for piece in pieces]
     left: dict[tuple[str, str], int] = {}
     for piece in pieces:
         left[piece.group, piece.section] = left.get((piece.group, piece.section), 0) + piece.bytes
     found: list[Symbol] = []
-    seen: set[tuple[int, int]] = set()
-    for symbol in symbols:
-        kind, size = symbol["st_info"]["type"], int(symbol["st_size"])
-        if symbol["st_shndx"] not in sections or size == 0 or kind not in ("STT_FUNC", "STT_OBJECT"):
-            continue
-        address = int(symbol["st_value"]) & ~1 if kind == "STT_FUNC" else int(symbol["st_value"])
+    end = 0
+    for address, size, name in sorted(named, key=lambda entry: (entry[0], -entry[1])):
         at = bisect.bisect_right(starts, address) - 1
-        if (address, size) in seen or at < 0:  # seen: another name of the same code
+        if address < end or at < 0:  # another name of the same code, or an entry point in the middle of it
             continue
-        seen.add((address, size))
+        end = address + size
         piece = pieces[at]
-        found.append(Symbol(symbol.name, size, piece.section, piece.group))
+        found.append(Symbol(name, size, piece.section, piece.group))
         left[piece.group, piece.section] -= size
     found += [Symbol("(unnamed)", size, section, group) for (group, section), size in left.items() if size > 0]
     return sorted(found, key=lambda symbol: (-symbol.bytes, symbol.name))
+
+
+def _address(symbol: Any) -> int:
+    """Where it lies: the lowest bit of a Thumb function's value says how to call it."""
+    value = int(symbol["st_value"])
+    return value & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else value
 
 
 @dataclass(frozen=True)
