@@ -68,10 +68,8 @@ def _filter_scales(rng: Generator, channels: int) -> float | list[float]:
     return [scale(rng, 1e-3, 0.1) for _ in range(channels)]
 
 
-def _bias(
-    rng: Generator, writer: ModelWriter, channels: int, bias_scale: float | None = None, required: bool = False
-) -> int:
-    kind = rng.integers(1 if required else 0, 4)
+def _bias(rng: Generator, writer: ModelWriter, channels: int, bias_scale: float | None = None) -> int:
+    kind = rng.integers(4)
     if kind == 0:
         return -1
     span = 2**28 if kind == 1 else 4000
@@ -108,11 +106,12 @@ def depthwise_conv_2d(rng: Generator) -> bytes:
     x = writer.tensor((batch, height, width, channels), scale=input_scale, zero_point=zero_point(rng))
     shape = (1, kh, kw, outputs)
     w = writer.tensor(shape, scale=filter_scales, quantized_dimension=3, data=weights(rng, shape))
-    b = _bias(rng, writer, outputs, required=True)  # the oracle dies of a depthwise convolution without one
+    b = _bias(rng, writer, outputs)
     out = output_scale(rng, input_scale, float(np.mean(filter_scales)), kh * kw)
     y = writer.tensor((batch, oh, ow, outputs), scale=out, zero_point=zero_point(rng))
+    inputs = [x, w] if b < 0 else [x, w, b]  # the oracle dies of a bias that is listed but left out
     writer.operator(
-        "DEPTHWISE_CONV_2D", [x, w, b], [y], padding=padding, stride_h=sh, stride_w=sw, dilation_h_factor=dh,
+        "DEPTHWISE_CONV_2D", inputs, [y], padding=padding, stride_h=sh, stride_w=sw, dilation_h_factor=dh,
         dilation_w_factor=dw, depth_multiplier=multiplier, fused_activation_function=pick(rng, ACTIVATIONS),
     )  # fmt: skip
     return writer.finish([x], [y])

@@ -15,7 +15,7 @@ namespace {
 struct ConvData {
   const int8_t* filter;
   OutputStage stage;
-  int16_t* patch;  // scratch: two windows
+  int16_t* patch;  // scratch: two windows, interleaved
   Window y, x;
   int32_t batches;
   int32_t input_channels;
@@ -78,26 +78,27 @@ bool PrepareConv(Prepare& op) {
          op.Scratch(4 * static_cast<uint32_t>(data->patch_size), reinterpret_cast<void**>(&data->patch));
 }
 
-// Copies `count` values less the zero point.
+// `count` values less the zero point, to every other place: windows of two pixels are interleaved.
 inline void Widen(const int8_t* in, int32_t count, int32_t zero_point, int16_t* out) {
   const int8_t* const end = in + count;
   while (end - in >= 4) {
     const int32_t a = in[0], b = in[1], c = in[2], d = in[3];
     out[0] = static_cast<int16_t>(a - zero_point);
-    out[1] = static_cast<int16_t>(b - zero_point);
-    out[2] = static_cast<int16_t>(c - zero_point);
-    out[3] = static_cast<int16_t>(d - zero_point);
+    out[2] = static_cast<int16_t>(b - zero_point);
+    out[4] = static_cast<int16_t>(c - zero_point);
+    out[6] = static_cast<int16_t>(d - zero_point);
     in += 4;
-    out += 4;
+    out += 8;
   }
-  while (in != end) *out++ = static_cast<int16_t>(*in++ - zero_point);
+  for (; in != end; out += 2) *out = static_cast<int16_t>(*in++ - zero_point);
 }
 
 inline void Clear(int32_t count, int16_t* out) {
-  __builtin_memset(out, 0, static_cast<uint32_t>(count) * sizeof(int16_t));
+  for (; count != 0; --count, out += 2) *out = 0;
 }
 
-// The window at output (oy, ox) of one image and group; `in` is its first channel at row 0, column 0.
+// The window at output (oy, ox) of one image and group, to every other place of `out`; `in` is the group's first
+// channel at row 0, column 0.
 void Gather(const ConvData& d, const int8_t* in, int32_t oy, int32_t ox, int16_t* out) {
   const int32_t row_bytes = d.x.input * d.input_channels;
   const int32_t row_size = d.x.filter * d.group_channels;
@@ -108,7 +109,7 @@ void Gather(const ConvData& d, const int8_t* in, int32_t oy, int32_t ox, int16_t
   const int32_t left = x0 < 0 ? (-x0 < d.x.filter ? -x0 : d.x.filter) : 0;
   const int32_t over = x0 + d.x.filter - d.x.input;
   const int32_t right = over > 0 ? (over < d.x.filter ? over : d.x.filter) : 0;
-  for (int32_t ky = 0; ky < d.y.filter; ++ky, out += row_size) {
+  for (int32_t ky = 0; ky < d.y.filter; ++ky, out += 2 * row_size) {
     const int32_t y = y0 + ky * d.y.dilation;
     if (y < 0 || y >= d.y.input) {
       Clear(row_size, out);
@@ -120,13 +121,13 @@ void Gather(const ConvData& d, const int8_t* in, int32_t oy, int32_t ox, int16_t
       if (left > 0) Clear(left * channels, out);
       const int32_t inside = d.x.filter - left - right;
       if (inside > 0) {
-        Widen(row + (x0 + left) * channels, inside * channels, d.input_zero_point, out + left * channels);
+        Widen(row + (x0 + left) * channels, inside * channels, d.input_zero_point, out + 2 * left * channels);
       }
-      if (right > 0) Clear(right * channels, out + (d.x.filter - right) * channels);
+      if (right > 0) Clear(right * channels, out + 2 * (d.x.filter - right) * channels);
       continue;
     }
     int16_t* to = out;
-    for (int32_t kx = 0; kx < d.x.filter; ++kx, to += d.group_channels) {
+    for (int32_t kx = 0; kx < d.x.filter; ++kx, to += 2 * d.group_channels) {
       const int32_t x = x0 + kx * d.x.dilation;
       if (x < 0 || x >= d.x.input) {
         Clear(d.group_channels, to);
@@ -137,7 +138,7 @@ void Gather(const ConvData& d, const int8_t* in, int32_t oy, int32_t ox, int16_t
   }
 }
 
-// Channels [first, last) of two pixels whose windows lie one behind the other in d.patch.
+// Channels [first, last) of two pixels whose windows are interleaved in d.patch.
 void TwoPixels(const ConvData& d, int32_t first, int32_t last, int8_t* out0, int8_t* out1) {
   const OutputStage stage = d.stage;
   const int32_t size = d.patch_size;
@@ -146,7 +147,7 @@ void TwoPixels(const ConvData& d, int32_t first, int32_t last, int8_t* out0, int
   for (int32_t channel = first; channel < last; channel += 2, weights += 2 * size) {
     // An odd last channel is computed twice, and stored once.
     const bool pair = channel + 1 < last;
-    const FourSums sums = DotTwoByTwo(patch, patch + size, weights, pair ? weights + size : weights, size);
+    const FourSums sums = DotTwoByTwo(patch, weights, pair ? weights + size : weights, size);
     stage.FinishTwo(channel, sums.s[0], sums.s[2], out0 + channel, out1 + channel);
     if (pair) stage.FinishTwo(channel + 1, sums.s[1], sums.s[3], out0 + channel + 1, out1 + channel + 1);
   }
@@ -177,7 +178,7 @@ void EvalConv(const Eval& op) {
       for (int32_t group = 0; group < d.groups; ++group) {
         const int8_t* from = in + group * d.group_channels;
         Gather(d, from, oy0, ox0, d.patch);
-        Gather(d, from, oy, ox, d.patch + d.patch_size);
+        Gather(d, from, oy, ox, d.patch + 1);
         TwoPixels(d, group * per_group, (group + 1) * per_group, out, second);
       }
       Advance(d, &oy, &ox);

@@ -3,33 +3,35 @@
 
 namespace tinyhil {
 
-FourSums DotTwoByTwo(const int16_t* p0, const int16_t* p1, const int8_t* w0, const int8_t* w1, int32_t size) {
+FourSums DotTwoByTwo(const int16_t* pairs, const int8_t* w0, const int8_t* w1, int32_t size) {
   uint32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
   const auto step = [&](int32_t k) {
-    const int32_t u = w0[k], v = w1[k], a = p0[k], b = p1[k];
+    const int32_t u = w0[k], v = w1[k], a = pairs[2 * k], b = pairs[2 * k + 1];
     Accumulate(s00, a, u);
     Accumulate(s01, a, v);
     Accumulate(s10, b, u);
     Accumulate(s11, b, v);
   };
   const int8_t* const end = w0 + size;
-  const int8_t* const end4 = w0 + (size & ~3);
-  while (w0 != end4) {
+  const int8_t* const end8 = w0 + (size & ~7);
+  while (w0 != end8) {
     step(0);
     step(1);
     step(2);
     step(3);
-    w0 += 4;
-    w1 += 4;
-    p0 += 4;
-    p1 += 4;
+    step(4);
+    step(5);
+    step(6);
+    step(7);
+    w0 += 8;
+    w1 += 8;
+    pairs += 16;
   }
   while (w0 != end) {
     step(0);
     ++w0;
     ++w1;
-    ++p0;
-    ++p1;
+    pairs += 2;
   }
   return {{s00, s01, s10, s11}};
 }
