@@ -83,18 +83,26 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def call(repository: Path, *command: object) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TINYHIL_PLATFORMS")}
-    return subprocess.run(
-        [str(word) for word in command],
-        cwd=repository,
-        env={**environment, "TINYHIL_CACHE": str(repository.parent / "cache")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    """Runs a command in a repository as a user of the wheel would; all calls share one fresh cache folder."""
+    cache = tmp_path_factory.mktemp("cache")
+    hidden = ("PYTHONPATH", "TINYHIL_PLATFORMS")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+
+    def run(repository: Path, *command: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(word) for word in command],
+            cwd=repository,
+            env={**environment, "TINYHIL_CACHE": str(cache)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
 
 
 def test_the_wheel_carries_every_board_and_the_whole_firmware(wheel):
@@ -110,13 +118,13 @@ def test_the_wheel_carries_every_board_and_the_whole_firmware(wheel):
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_it_is_the_wheel_that_runs(installed, repository):
+def test_it_is_the_wheel_that_runs(installed, repository, call):
     done = call(repository, installed / "python", "-c", "import tinyhil; print(tinyhil.__file__)")
     assert done.stdout.startswith(str(installed.parent))
 
 
 @pytest.mark.needs("native")
-def test_it_runs_and_writes_nothing_into_itself(installed, repository):
+def test_it_runs_and_writes_nothing_into_itself(installed, repository, call):
     package = next(installed.parent.glob("lib/python*/site-packages/tinyhil"))
     before = contents(package)
     for command in (["doctor"], ["boards"], ["model", "mine.tflite"], ["run", "mine.tflite", "--board", "native"]):
@@ -129,7 +137,7 @@ def test_it_runs_and_writes_nothing_into_itself(installed, repository):
 
 
 @pytest.mark.needs("native")
-def test_the_plugin_is_there_in_a_users_own_repository(installed, repository):
+def test_the_plugin_is_there_in_a_users_own_repository(installed, repository, call):
     pytest_there = [installed / "python", "-m", "pytest", "-v", "--hil-model", "mine.tflite"]
     done = call(repository, *pytest_there, "--hil-board", "native")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -137,7 +145,7 @@ def test_the_plugin_is_there_in_a_users_own_repository(installed, repository):
 
 
 @pytest.mark.needs("arm-gcc", "qemu")
-def test_several_boards_from_the_wheel(installed, repository):
+def test_several_boards_from_the_wheel(installed, repository, call):
     pytest_there = [installed / "python", "-m", "pytest", "-v", "--hil-model", "mine.tflite"]
     done = call(repository, *pytest_there, "--hil-board", "mps2_an386,mps3_an547")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -86,7 +86,12 @@ def test_a_failure_says_where_it_differs_and_which_operator_was_first():
 
 
 def test_an_error_has_message_details_and_next_step_in_this_order():
-    assert cell_lines(ERROR)[1:4] == ["error: QEMU died", "  Aborted", "next step: Run it by hand."]
+    assert cell_lines(ERROR) == [
+        "ERROR  kws on m4 (qemu): QEMU died",
+        "  Aborted",
+        "  elapsed    1.25 s",
+        "next step: Run it by hand.",
+    ]
 
 
 def test_a_finished_cell_is_one_line():

@@ -25,16 +25,17 @@ def cell_lines(record: Record) -> list[str]:
     elif record.difference is not None:
         head += f": {record.difference.headline()}"
         rows += _difference_rows(record)
-    elif record.skip_reason:
-        head += f": {record.skip_reason}"
-    lines = [head]
-    if record.error is not None:
-        lines += record.error.lines()
+    else:
+        head += f": {record.headline()}"
     rows += _figure_rows(record)
     if record.bundle:
         rows.append(("bundle", record.bundle))
     rows.append(("elapsed", f"{record.timings.get('elapsed', 0.0):.2f} s"))
-    return lines + [f"  {name:<10} {text}" for name, text in rows]
+    lines = [f"  {name:<10} {text}" for name, text in rows]
+    if record.error is not None:
+        lines = [f"  {line}" for line in record.error.details.rstrip().splitlines()] + lines
+        lines += [f"next step: {record.error.next_step}"] if record.error.next_step else []
+    return [head, *lines]
 
 
 def _oracle(record: Record) -> str:
