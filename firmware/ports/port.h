@@ -32,7 +32,10 @@ void Write(const uint8_t* data, uint32_t size);  // blocks until handed to the U
 // between a restart and a read counts the same on every run. Scale: the host knows it per board and target.
 // Interrupts must be on. A port that has no such counter answers 0.
 void CounterRestart();
-uint64_t CounterTicks();  // since CounterRestart
+uint64_t CounterTicks();  // since CounterRestart, whole ticks
+// The same in thousandths of a tick, without what restart and read cost: for measuring. Where a tick is several
+// instructions (an emulator) it tells single ones apart, which takes thousands of instructions: read once a restart.
+uint64_t CounterMilliticks();
 
 Region Arena();      // all RAM that the image leaves free, 16-byte aligned
 Region ModelSlot();  // flash or RAM that holds the slot header and the model; bytes 0 in a bundled image

@@ -34,7 +34,7 @@ volatile uint32_t zeroed;
 
 void Count([[maybe_unused]] uint32_t turns) {
 #if defined(__arm__)
-  __asm volatile("1: subs %0, #1\n  bne 1b" : "+r"(turns)::"cc");  // two instructions a turn
+  __asm volatile(".syntax unified\n1: subs %0, #1\n  bne 1b" : "+l"(turns)::"cc");  // two instructions a turn
 #endif
 }
 
@@ -87,8 +87,12 @@ void port::ReportFault(const Fault& fault) {
       const uint32_t turns = NextNumber();
       port::CounterRestart();
       Count(turns);
-      const uint64_t ticks = port::CounterTicks();
-      SayNumber(ticks);
+      SayNumber(port::CounterMilliticks());
+    } else if (command == 't') {  // the same in whole ticks
+      const uint32_t turns = NextNumber();
+      port::CounterRestart();
+      Count(turns);
+      SayNumber(port::CounterTicks());
     } else if (command == 'm') {
       SayNumber(reinterpret_cast<uintptr_t>(port::Arena().base));
       SayNumber(port::Arena().bytes);

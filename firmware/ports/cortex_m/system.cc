@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From reset to the application, the memory map, and faults. Addresses come from image.ld.
+#include "ports/cortex_m/counter.h"
 #include "ports/cortex_m/registers.h"
 #include "ports/cortex_m/uart.h"
 #include "ports/port.h"
@@ -109,7 +110,7 @@ extern "C" [[noreturn]] void HandleFault(uint32_t exc_return, const uint32_t* ms
 
 void Init() {
   UartInit();
-  CounterRestart();
+  CounterInit();
 }
 
 Region Arena() { return {__arena_start, Distance(__arena_start, __arena_end)}; }

@@ -187,6 +187,7 @@ void Write(const uint8_t* data, uint32_t size) {
 
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
+uint64_t CounterMilliticks() { return 0; }
 
 Region Arena() { return arena; }
 Region ModelSlot() { return slot; }
