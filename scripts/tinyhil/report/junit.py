@@ -62,7 +62,7 @@ def _case(suite: ElementTree.Element, record: Record) -> None:
         for name, figure in record.figures.items():
             value = f"{figure.value} {figure.unit}"
             ElementTree.SubElement(properties, "property", {"name": name, "value": value})
-    text = "\n".join([*cell_lines(record), f"again: {record.command}"])
+    text = "\n".join(cell_lines(record, again=True))
     if record.verdict == "fail":
         _trouble(case, "failure", "OutputMismatch", record.headline(), text)
     elif record.verdict == "error":

@@ -15,8 +15,11 @@ WORDS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR", "skip": "SKIP"}
 COLOURS = {"pass": "green", "fail": "red", "error": "magenta", "skip": "yellow"}
 
 
-def cell_lines(record: Record) -> list[str]:
-    """One cell in full: the verdict with the fact first, then what it cost. The first line has no indent."""
+def cell_lines(record: Record, *, again: bool = False) -> list[str]:
+    """One cell in full: the verdict with the fact first, then what it cost, last what to do.
+
+    `again` adds the command that runs it again.
+    """
     cell = record.cell
     head = f"{WORDS[record.verdict]}  {cell.model} on {cell.board} ({cell.target})"
     rows: list[tuple[str, str]] = []
@@ -31,6 +34,8 @@ def cell_lines(record: Record) -> list[str]:
     if record.bundle:
         rows.append(("bundle", record.bundle))
     rows.append(("elapsed", f"{record.timings.get('elapsed', 0.0):.2f} s"))
+    if again:
+        rows.append(("again", record.command))
     lines = [f"  {name:<10} {text}" for name, text in rows]
     if record.error is not None:
         lines = [f"  {line}" for line in record.error.details.rstrip().splitlines()] + lines
@@ -151,7 +156,7 @@ def troubles(records: Sequence[Record]) -> list[str]:
     for record in records:
         if record.verdict == "pass":
             continue
-        lines += ["", *cell_lines(record), f"  {'again':<10} {record.command}"]
+        lines += ["", *cell_lines(record, again=True)]
     return lines
 
 
