@@ -78,7 +78,8 @@ def matrix_command(
     for line in troubles(result.records):
         click.echo(line)
     click.echo()
-    console.print(matrix_table(result.records))
+    if result.records:
+        console.print(matrix_table(result.records))
     click.echo(summary_line(result.summary(), result.elapsed_s))
     if result.interrupted:
         click.echo(f"interrupted: {len(cells) - len(result.records)} cells have no verdict", err=True)
