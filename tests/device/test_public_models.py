@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public models of others, on every emulated board: final outputs and every operator's, bit for bit the oracle's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinyhil import golden
+from tinyhil.board import board_names, load_board
+from tinyhil.build import build_image
+from tinyhil.device import Device
+from tinyhil.model import load_model
+from tinyhil.verdict import assert_golden
+
+pytestmark = pytest.mark.needs("qemu", "arm-gcc", "oracle", "public-models")
+
+MODELS = [
+    "ad01_int8",
+    "hello_world_int8",
+    "kws_ref_model",
+    "micro_speech_quantized",
+    "pretrainedResnet_quant",
+    "vww_96_int8",
+]
+BOARDS = [name for name in board_names() if "qemu" in load_board(name).targets]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("board_name", BOARDS)
+def test_a_public_model_is_exact_on_every_board(public_models: Path, board_name: str, name: str) -> None:
+    loaded = load_model(public_models / f"{name}.tflite")
+    image = build_image(load_board(board_name))
+    with Device.open(load_board(board_name), "qemu", image, loaded) as opened:
+        opened.load(loaded)
+        assert_golden(opened, golden.golden_for(loaded))
