@@ -186,6 +186,7 @@ Error Requests::Tensor(PayloadReader& in, PayloadWriter& out) const {
   out.U32(scale_bits);
   out.U32(static_cast<uint32_t>(tensor.zero_point));
   out.U32(tensor.bytes);
+  out.U32(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(tensor.data)));
   for (uint32_t i = 0; i < tensor.rank; ++i) out.U32(static_cast<uint32_t>(tensor.dims[i]));
   return {};
 }

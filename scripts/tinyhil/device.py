@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device under test: a board running an image on some target, with a model to be fed and read.
+
+    with Device.open(board, "qemu", image, model) as device:
+        device.load(model)
+        result = device.run([vector])
+
+Whatever goes wrong is one of tinyhil.errors: what the device refused, with the number that is missing; or what happened
+to the device, the emulator or the link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyhil.errors import (
+    ArenaOverflow,
+    BadInput,
+    DeviceFault,
+    DeviceRefused,
+    LinkBroken,
+    MalformedModel,
+    NotTflite,
+    SilentDevice,
+    SlotOverflow,
+    TargetDied,
+    TargetError,
+    TargetHung,
+    TinyhilError,
+    UnsupportedOperator,
+    WrongDevice,
+)
+from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused
+from tinyhil.link.commands import Commands, LoadReply, Memory, TensorReply
+from tinyhil.link.protocol import PROTOCOL_VERSION, Run, Status
+from tinyhil.slot import HEADER_BYTES, slot_image
+from tinyhil.target import make_target
+
+if TYPE_CHECKING:
+    from tinyhil.board import Board
+    from tinyhil.build import Image
+    from tinyhil.link.channel import Channel
+    from tinyhil.model import Model
+    from tinyhil.target import Target
+
+PATIENCE_S = 10.0
+"""How long a device may take over anything but an inference, in the emulator's own processor time."""
+
+_ALLOWANCE_S_PER_MAC = 4e-6  # 40 times what a Cortex-M0 needs in an emulator of 100 million instructions a second
+_GUESS_S_PER_MAC = 1e-7
+_GUESS_S_PER_MODEL_BYTE = 1e-6
+
+__all__ = ["PATIENCE_S", "Device", "Loaded", "Memory", "RunResult"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model as the device holds it. Sizes in bytes."""
+
+    arena_used: int
+    arena_bytes: int
+    op_names: list[str]
+    inputs: list[TensorReply]
+    outputs: list[TensorReply]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One inference. Lists have an entry an operator, in execution order.
+
+    outputs: an array an output, in the model's shape and type.
+    units: what the inference alone cost, in the device's unit; None where it is not counted, or checksums or profile
+        would distort it.
+    op_reads, op_writes: CRC-32 over what each operator read (constants left out) and wrote; None where not asked for.
+    op_units: what each operator cost; None where not asked for or not counted.
+    """
+
+    outputs: list[NDArray[Any]]
+    units: int | None
+    op_reads: list[int] | None = None
+    op_writes: list[int] | None = None
+    op_units: list[int] | None = None
+
+
+class Device:
+    """Made by `open`. Used by one thread; `close` alone may be called from any."""
+
+    def __init__(
+        self, board: Board, image: Image, make: Callable[[bytes | None], Target], *, patience_s: float = PATIENCE_S
+    ) -> None:
+        """make: a target, not yet started, with the given bytes in its model slot."""
+        self.board = board
+        self.image = image
+        self.info: dict[str, str] = {}
+        self._make = make
+        self._patience_s = patience_s
+        self._closed = False
+        self._model: Model | None = None  # loaded
+        self._provided: str | None = None  # sha256 of the model in the slot
+
+    @classmethod
+    def open(
+        cls,
+        board: Board,
+        target_name: str,
+        image: Image,
+        model: Model | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> Device:
+        """Starts the board with the image, and with the model (if one is given) in its slot.
+
+        Raises UnknownBoard (no such target), SlotOverflow, MissingTool, and what TargetError stands for.
+        """
+        device = cls(board, image, lambda slot: make_target(target_name, board, image, slot), patience_s=patience_s)
+        device.start(model)
+        return device
+
+    def start(self, model: Model | None = None) -> None:
+        """Starts the target, opens a session, and makes sure that it is the board and image that were meant."""
+        slot = None
+        if model is not None and self.image.slot is not None:
+            slot = self._slot_image(model)
+        self._target = self._make(slot)
+        self._provided = model.sha256 if slot is not None and model is not None else None
+        self._model = None
+        try:
+            self._connect(self._target.start())
+        except BaseException:
+            self._target.stop()
+            raise
+
+    def _connect(self, channel: Channel) -> None:
+        self._link = Link(channel, window=self._target.window, allowance=self._target.allowance)
+        self._commands = Commands(self._link, allowance_s=self._patience_s, write_memory=self._target.write_memory)
+        with self._errors():
+            self._link.open(self._patience_s)
+            self.info = self._commands.info()
+        got = (self.info.get("protocol"), self.info.get("board"), self.info.get("build"))
+        want = (str(PROTOCOL_VERSION), self.board.name, self.image.build_id)
+        if got != want:
+            raise WrongDevice(
+                f"the device says: protocol {got[0]}, board {got[1]}, build {got[2]}; "
+                f"meant was protocol {want[0]}, board {want[1]}, build {want[2]}",
+                next_step="Flash the image of this build onto the board that is meant, or choose the one attached.",
+            )
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the target. A call that waits in another thread raises TargetError."""
+        self._closed = True
+        self._target.stop()
+
+    # What runs it -------------------------------------------------------------------------------------------------
+    @property
+    def unit(self) -> str:
+        """What counts are in: "instructions", "cycles", or "" where nothing is counted."""
+        return self._target.unit
+
+    @property
+    def unit_source(self) -> str:
+        return self._target.unit_source
+
+    def identity(self) -> dict[str, str]:
+        """Name and version of what runs the device."""
+        return self._target.identity()
+
+    def last_words(self) -> str:
+        """The last that the emulator wrote to its error output and the device to its UART outside frames."""
+        return "\n".join(text for text in (self._target.last_words(), self._link.text.rstrip()) if text)
+
+    # The model ----------------------------------------------------------------------------------------------------
+    def load(self, model: Model, arena_bytes: int | None = None) -> Loaded:
+        """Loads the model, into an arena of at most `arena_bytes` (None: all the RAM there is).
+
+        A model that the device does not hold yet goes into its slot first: over the link, or by a restart.
+
+        Raises SlotOverflow, ArenaOverflow, UnsupportedOperator, NotTflite, MalformedModel, WrongDevice.
+        """
+        self._provide(model)
+        self._model = None
+        with self._errors():
+            reply = self._commands.load(arena_bytes or 0, _GUESS_S_PER_MODEL_BYTE * len(model.data))
+            self._check_model(model, reply)
+            inputs, outputs, names = self._commands.describe(reply)
+        self._check_tensors("input", inputs, model.input_tensors)
+        self._check_tensors("output", outputs, model.output_tensors)
+        self._model = model
+        return Loaded(reply.arena_used, reply.arena_bytes, names, inputs, outputs)
+
+    def _provide(self, model: Model) -> None:
+        if self.image.slot is None or self._provided == model.sha256:
+            return
+        image = self._slot_image(model)
+        writable = self.info.get("slot_writable") == "1"
+        self._provided = None
+        if writable and self._target.write_memory is not None:
+            provided = self._target.write_memory(self.image.slot.base, image)
+        elif writable:
+            with self._errors():
+                self._commands.write_slot(image)
+            provided = True
+        else:
+            provided = False
+        if not provided:
+            self._target.stop()
+            self.start(model)
+        self._provided = model.sha256
+
+    def _slot_image(self, model: Model) -> bytes:
+        assert self.image.slot is not None
+        available = self.image.slot.bytes - HEADER_BYTES
+        if len(model.data) > available:
+            raise SlotOverflow(
+                f"{model.name} has {len(model.data):,} bytes; the model slot of {self.board.name} holds {available:,}: "
+                f"{len(model.data) - available:,} too many",
+                needed_bytes=len(model.data),
+                available_bytes=available,
+                next_step="Choose a board with a larger slot, or a smaller model.",
+            )
+        return slot_image(model.data)
+
+    def _check_model(self, model: Model, reply: LoadReply) -> None:
+        if (reply.model_bytes, reply.model_crc) != (len(model.data), zlib.crc32(model.data)):
+            raise WrongDevice(
+                f"the device holds another model than {model.name}: {reply.model_bytes:,} bytes with CRC-32 "
+                f"{reply.model_crc:08x}",
+                next_step="Build the image anew with this model, or use an image with a model slot.",
+            )
+
+    def _check_tensors(self, what: str, got: Sequence[TensorReply], want: Sequence[Any]) -> None:
+        theirs = [(tensor.type, tensor.shape, tensor.bytes) for tensor in got]
+        ours = [(tensor.type, tensor.shape, tensor.bytes) for tensor in want]
+        if theirs != ours:
+            raise WrongDevice(f"the device has {what}s {theirs}, the model has {ours}")
+
+    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False, profile: bool = False) -> RunResult:
+        """One inference of the loaded model.
+
+        inputs: an array an input, exactly in the model's shape and type.
+
+        Raises BadInput before anything is sent; ArenaOverflow where there is no room for checksums or profile.
+        """
+        model = self._model
+        if model is None:
+            raise TargetError("no model is loaded", next_step="Call load(model) before run().")
+        data = _input_bytes(model, inputs)
+        asked = Run(0)
+        if checksums:
+            asked |= Run.CHECKSUMS
+        if profile:
+            asked |= Run.PROFILE
+        with self._errors():
+            reply = self._commands.run(
+                data,
+                asked,
+                allowance_s=self._patience_s + _ALLOWANCE_S_PER_MAC * model.macs,
+                guess_s=_GUESS_S_PER_MAC * model.macs,
+            )
+        outputs = [
+            np.frombuffer(raw, tensor.dtype).reshape(tensor.shape)
+            for raw, tensor in zip(reply.outputs, model.output_tensors, strict=True)
+        ]
+        return RunResult(
+            outputs=outputs,
+            units=None if reply.ticks is None else self._target.to_units(reply.ticks),
+            op_reads=reply.op_reads,
+            op_writes=reply.op_writes,
+            op_units=self._op_units(reply.op_ticks),
+        )
+
+    def _op_units(self, ticks: list[int] | None) -> list[int] | None:
+        if ticks is None:
+            return None
+        units = [self._target.to_units(count) for count in ticks]
+        return [unit for unit in units if unit is not None] if None not in units else None
+
+    def memory(self) -> Memory:
+        """What is used of arena and stack, in bytes."""
+        with self._errors():
+            return self._commands.memory()
+
+    def reset(self) -> None:
+        """Restarts the device; it has its slot, and no model is loaded."""
+        with self._errors():
+            self._model = None
+            self._commands.reset()
+            self._link.open(self._patience_s)
+
+    # What goes wrong ----------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turns what the link raises into what it means for whoever uses the device."""
+        try:
+            yield
+        except Refused as refused:
+            raise self._refusal(refused) from refused
+        except Fault as fault:
+            raise self._fault(fault) from fault
+        except NoAnswer as silence:
+            raise self._silence(silence) from silence
+        except EOFError as end:
+            raise self._end() from end
+        except ProtocolError as error:
+            raise LinkBroken(f"the device gave an answer that makes no sense: {error}") from error
+
+    def _end(self) -> TinyhilError:
+        if self._closed:
+            return TargetError("the device was closed while it was used")
+        try:
+            self._target.check(answered=self._link.heard, ended=True)
+        except TargetError as error:
+            return error
+        return TargetDied("the connection to the device ended", details=self.last_words())
+
+    def _silence(self, silence: NoAnswer) -> TinyhilError:
+        try:
+            self._target.check(answered=self._link.heard)
+        except TargetError as error:
+            return error
+        asked = f"{silence.request.name}, sent {silence.sent} times in {silence.waited_s:.1f} s"
+        if silence.damaged:
+            return LinkBroken(
+                f"no answer came through to {asked}; {silence.damaged} damaged pieces did",
+                next_step="Check the cable, the ground and the baud rate.",
+                details=self.last_words(),
+            )
+        where = self._target.where()
+        if not self._link.heard:
+            return SilentDevice(
+                f"the device never answered {asked}" + (f"; it is {where}" if where else ""),
+                next_step="Check that the image is this board's, and that its UART is the one connected.",
+                details=self.last_words(),
+            )
+        return TargetHung(
+            f"the device stopped answering: {asked}" + (f"; it is {where}" if where else ""),
+            next_step="Look at what it executes there; an inference that needs longer than this has no end.",
+            details=self.last_words(),
+        )
+
+    def _fault(self, fault: Fault) -> DeviceFault:
+        pc = fault.registers.get("pc", 0)
+        function = self._target.symbolize(pc) if pc else ""
+        registers = "  ".join(f"{name} {value:#010x}" for name, value in fault.registers.items())
+        with contextlib.suppress(TargetError):
+            self._target.check(answered=True, ended=True)
+        return DeviceFault(
+            f"the firmware took a {fault.kind} at {pc:#010x}" + (f" in {function}" if function else ""),
+            next_step="Open the image at that address: addr2line -e with the ELF file of the record's build.",
+            details="\n".join(text for text in (registers, self._target.last_words()) if text),
+        )
+
+    def _refusal(self, refused: Refused) -> TinyhilError:
+        status, want, got = refused.status, refused.want, refused.got
+        said = f"{refused.path}: {refused.detail}" if refused.path else refused.detail
+        if status == Status.ARENA_TOO_SMALL:
+            least = "at least " if refused.want_is_minimum else ""
+            what = "results of every operator" if refused.path == "results" else "arena"
+            return ArenaOverflow(
+                f"{what} too small on {self.board.name}: {least}{want:,} bytes are needed, {got:,} are there, "
+                f"{max(0, want - got):,} are missing",
+                needed_bytes=want,
+                available_bytes=got,
+                next_step="Choose a board with more RAM, or a smaller model."
+                if what == "arena"
+                else "Give the model a smaller arena (arena_bytes), or run without checksums and profile.",
+            )
+        if status == Status.SLOT_TOO_LONG:
+            return SlotOverflow(
+                f"the model has {want:,} bytes, the slot of {self.board.name} holds {got:,}",
+                needed_bytes=want,
+                available_bytes=got,
+                next_step="Choose a board with a larger slot, or a smaller model.",
+            )
+        numbers = f" (want {want:,}, got {got:,})" if want or got else ""
+        if status == Status.NOT_TFLITE:
+            return NotTflite(f"the device refused the model: {said}{numbers}", next_step="Give a .tflite file.")
+        if status == Status.MODEL_MALFORMED:
+            return MalformedModel(f"the device refused the model: {said}{numbers}", next_step="Convert the model anew.")
+        if status in (Status.MODEL_UNSUPPORTED, Status.OP_UNSUPPORTED):
+            return UnsupportedOperator(
+                f"the device cannot run the model: {said}{numbers}",
+                next_step="`tinyhil model FILE` says what each engine supports.",
+            )
+        name = Status(status).name if status in Status.__members__.values() else str(status)
+        return DeviceRefused(
+            f"the device refused {refused.request.name} ({name}): {said}{numbers}",
+            next_step="firmware/link/README.md explains every status.",
+        )
+
+
+def _input_bytes(model: Model, inputs: Sequence[NDArray[Any]]) -> list[bytes]:
+    """The inputs as the device wants them. Raises BadInput."""
+    tensors = model.input_tensors
+    if len(inputs) != len(tensors):
+        raise BadInput(
+            f"{model.name} has {len(tensors)} inputs, {len(inputs)} arrays were given",
+            next_step="Give one array an input, in the model's order; `tinyhil model FILE` lists them.",
+        )
+    data: list[bytes] = []
+    for i, (array, tensor) in enumerate(zip(inputs, tensors, strict=True)):
+        if not isinstance(array, np.ndarray) or array.dtype != tensor.dtype:
+            given = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise BadInput(
+                f"input {i} ({tensor.name}) is {tensor.type}, but {given} was given",
+                next_step="Quantize the input to the model's type; nothing is converted on the way.",
+            )
+        if array.shape != tensor.shape:
+            raise BadInput(
+                f"input {i} ({tensor.name}) has shape {list(tensor.shape)}, but shape {list(array.shape)} was given",
+                next_step="Reshape the input to the model's shape, the batch dimension included.",
+            )
+        data.append(array.astype(tensor.dtype, copy=False).tobytes())
+    return data

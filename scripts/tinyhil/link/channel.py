@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A two-way stream of bytes to a device: what a link needs of a socket or a serial port."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from typing import Protocol
+
+
+class Channel(Protocol):
+    """Raises EOFError from both ends once the other end is gone or `close` was called, from any thread."""
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has arrived, at least one byte; b"" where nothing did in time."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SocketChannel:
+    """A channel over a connected socket, which it closes.
+
+    A write that the other end does not take in time is given up: to the link that is a lost frame.
+    """
+
+    _READ_BYTES = 65536
+    _WRITE_TIMEOUT_S = 1.0
+
+    def __init__(self, sock: socket.socket, *, gather_s: float = 0.0) -> None:
+        """gather_s: how long to let more arrive where only the start of a frame has.
+
+        For a UART that is emulated byte by byte: to wake for each of them would cost more than all else.
+        """
+        self._socket = sock
+        self._gather_s = gather_s
+
+    def read(self, timeout_s: float) -> bytes:
+        try:
+            self._socket.settimeout(timeout_s)
+            data = self._socket.recv(self._READ_BYTES)
+            if self._gather_s and data and (len(data) == 1 or data[-1] != 0):
+                time.sleep(self._gather_s)
+                self._socket.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    data += self._socket.recv(self._READ_BYTES)
+        except (TimeoutError, BlockingIOError):
+            return b""
+        except OSError as error:
+            raise EOFError(str(error)) from error
+        if not data:
+            raise EOFError("the other end closed")
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._socket.settimeout(self._WRITE_TIMEOUT_S)
+            self._socket.sendall(data)
+        except TimeoutError:
+            pass
+        except OSError as error:
+            raise EOFError(str(error)) from error
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in read
+        self._socket.close()

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device can be asked to do: payloads made and read. firmware/link/README.md describes each request."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tinyhil.link.client import Link, ProtocolError, Refused
+from tinyhil.link.protocol import MAX_PAYLOAD, TENSOR_TYPES, Request, Run, Status
+
+_INPUT_WRITE = struct.Struct("<II")
+_OUTPUT_READ = struct.Struct("<III")
+_RUN_REPLY = struct.Struct("<IQ")
+_LOAD_REPLY = struct.Struct("<7I")
+_TENSOR_REPLY = struct.Struct("<BBHfiII")
+_REPEATS = 3  # of a run whose inputs were not what was announced, or whose outputs were not
+
+
+@dataclass(frozen=True)
+class LoadReply:
+    arena_used: int
+    arena_bytes: int
+    op_count: int
+    input_count: int
+    output_count: int
+    model_bytes: int
+    model_crc: int
+
+
+@dataclass(frozen=True)
+class TensorReply:
+    """An input or output of the loaded model.
+
+    type: NumPy's name, or a number where there is none. address: where it lies in the device's memory.
+    """
+
+    type: str
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+    bytes: int
+    address: int
+
+
+@dataclass(frozen=True)
+class RunReply:
+    """ticks: None where checksums or profile were taken. The lists have an entry an operator, where asked for."""
+
+    ticks: int | None
+    outputs: list[bytes]
+    op_reads: list[int] | None
+    op_writes: list[int] | None
+    op_ticks: list[int] | None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes. stack_bytes is 0 where the device does not measure its stack."""
+
+    arena_used: int
+    arena_bytes: int
+    stack_peak: int
+    stack_bytes: int
+
+
+WriteMemory = Callable[[int, bytes], bool]
+"""Puts bytes at an address of the device's memory without the device's help; False where that did not work."""
+
+
+class Commands:
+    """The requests over one link. Each may raise what the link raises, and ProtocolError."""
+
+    def __init__(self, link: Link, *, allowance_s: float, write_memory: WriteMemory | None = None) -> None:
+        """allowance_s: how long the device may take over anything but a run. write_memory: a shorter way for inputs."""
+        self._link = link
+        self._allowance_s = allowance_s
+        self._write_memory = write_memory
+        self._addresses: list[int] = []
+        self._max_payload = MAX_PAYLOAD
+        self._output_bytes: list[int] = []
+        self._op_count = 0
+
+    def info(self) -> dict[str, str]:
+        lines = self._ask(Request.INFO).decode("ascii", "replace").splitlines()
+        info = dict(line.split("=", 1) for line in lines if "=" in line)
+        if info.get("max_payload", "").isdigit():
+            self._max_payload = min(MAX_PAYLOAD, int(info["max_payload"]))
+        return info
+
+    def write_slot(self, image: bytes) -> None:
+        room = self._max_payload - 4
+        self._link.exchange(
+            [(Request.SLOT_WRITE, struct.pack("<I", at) + image[at : at + room]) for at in range(0, len(image), room)],
+            self._allowance_s,
+        )
+
+    def load(self, arena_limit: int, guess_s: float) -> LoadReply:
+        """arena_limit: bytes, 0 for all there is. guess_s: how long it may take."""
+        self._link.forget_times(Request.RUN)
+        payload = self._ask(Request.LOAD, struct.pack("<I", arena_limit), guess_s)
+        reply = LoadReply(*_unpack(_LOAD_REPLY, payload))
+        self._op_count = reply.op_count
+        return reply
+
+    def describe(self, loaded: LoadReply) -> tuple[list[TensorReply], list[TensorReply], list[str]]:
+        """Inputs, outputs and names of the operators of the loaded model."""
+        asked = [(Request.TENSOR, struct.pack("<BI", 0, i)) for i in range(loaded.input_count)]
+        asked += [(Request.TENSOR, struct.pack("<BI", 1, i)) for i in range(loaded.output_count)]
+        *tensors, page = self._link.exchange([*asked, (Request.OPS, struct.pack("<I", 0))], self._allowance_s)
+        replies = [_tensor(payload) for payload in tensors]
+        outputs = replies[loaded.input_count :]
+        self._addresses = [tensor.address for tensor in replies[: loaded.input_count]]
+        self._output_bytes = [tensor.bytes for tensor in outputs]
+        names: list[str] = []
+        while True:
+            count = struct.unpack_from("<4xI", page)[0] if len(page) >= 8 else 0
+            names += page[8:].decode("ascii", "replace").split("\0")[:count]
+            if len(names) >= loaded.op_count or count == 0:
+                break
+            page = self._ask(Request.OPS, struct.pack("<I", len(names)))
+        if len(names) != loaded.op_count:
+            raise ProtocolError(f"{len(names)} operator names for {loaded.op_count} operators")
+        return replies[: loaded.input_count], outputs, names
+
+    def run(self, inputs: Sequence[bytes], asked: Run, *, allowance_s: float, guess_s: float) -> RunReply:
+        """One inference. The device verifies each input's checksum over the tensor itself, just before it runs.
+
+        An input that is not what was sent, and a reply that got lost for good, are put right by doing it all again.
+        """
+        crcs = b"".join(struct.pack("<I", zlib.crc32(data)) for data in inputs)
+        for attempt in range(_REPEATS):
+            try:
+                return self._run(inputs, crcs, asked | Run.OUTPUT, allowance_s, guess_s)
+            except Refused as refused:
+                if refused.status not in (Status.INPUT_CRC, Status.BUSY) or attempt == _REPEATS - 1:
+                    raise
+            except _Spoilt:
+                pass
+        raise ProtocolError("the outputs are not those whose checksums the device gave")
+
+    def _run(self, inputs: Sequence[bytes], crcs: bytes, asked: Run, allowance_s: float, guess_s: float) -> RunReply:
+        tail = b""
+        if not self._place_inputs(inputs):
+            if 4 + len(crcs) + sum(map(len, inputs)) <= self._max_payload:
+                asked |= Run.INPUT
+                tail = b"".join(inputs)
+            else:
+                self._write_inputs(inputs)
+        reply = self._link.request(
+            Request.RUN, struct.pack("<I", asked) + crcs + tail, allowance_s=allowance_s, guess_s=guess_s
+        )
+        return self._parse_run(reply, asked)
+
+    def _place_inputs(self, inputs: Sequence[bytes]) -> bool:
+        """Inputs straight into the device's memory, where the target can do that."""
+        if self._write_memory is None:
+            return False
+        return all(self._write_memory(at, data) for at, data in zip(self._addresses, inputs, strict=True))
+
+    def _write_inputs(self, inputs: Sequence[bytes]) -> None:
+        room = self._max_payload - _INPUT_WRITE.size
+        self._link.exchange(
+            [
+                (Request.INPUT_WRITE, _INPUT_WRITE.pack(index, at) + data[at : at + room])
+                for index, data in enumerate(inputs)
+                for at in range(0, len(data), room)
+            ],
+            self._allowance_s,
+        )
+
+    def _parse_run(self, reply: bytes, asked: Run) -> RunReply:
+        flags, ticks = _unpack(_RUN_REPLY, reply[: _RUN_REPLY.size])
+        here = Run(flags)
+        count = len(self._output_bytes)
+        at = _RUN_REPLY.size + 4 * count
+        crcs = _numbers(reply[_RUN_REPLY.size : at], count)
+        outputs: list[bytes] = []
+        if Run.OUTPUT in here:
+            for size in self._output_bytes:
+                outputs.append(reply[at : at + size])
+                at += size
+        reads = writes = op_ticks = None
+        if Run.CHECKSUMS in asked:
+            if Run.CHECKSUMS in here:
+                pairs = _numbers(reply[at : at + 8 * self._op_count], 2 * self._op_count)
+                at += 8 * self._op_count
+            else:
+                pairs = self._results(Request.CHECKSUMS, 2)
+            reads, writes = pairs[0::2], pairs[1::2]
+        if Run.PROFILE in asked:
+            if Run.PROFILE in here:
+                op_ticks = _numbers(reply[at : at + 4 * self._op_count], self._op_count)
+            else:
+                op_ticks = self._results(Request.PROFILE, 1)
+        if Run.OUTPUT not in here:
+            outputs = self._read_outputs()
+        if [zlib.crc32(data) for data in outputs] != crcs:
+            raise _Spoilt
+        return RunReply(ticks if Run.TICKS in here else None, outputs, reads, writes, op_ticks)
+
+    def _read_outputs(self) -> list[bytes]:
+        room = self._max_payload
+        asked = [
+            (index, at, min(room, size - at))
+            for index, size in enumerate(self._output_bytes)
+            for at in range(0, size, room)
+        ]
+        parts = self._link.exchange(
+            [(Request.OUTPUT_READ, _OUTPUT_READ.pack(*place)) for place in asked], self._allowance_s
+        )
+        outputs = [b""] * len(self._output_bytes)
+        for (index, _, size), part in zip(asked, parts, strict=True):
+            if len(part) != size:
+                raise ProtocolError(f"{len(part)} bytes of output {index} instead of {size}")
+            outputs[index] += part
+        return outputs
+
+    def _results(self, request: Request, words: int) -> list[int]:
+        """Pages of what the last run noted, `words` numbers an operator."""
+        found: list[int] = []
+        while len(found) < words * self._op_count:
+            page = self._ask(request, struct.pack("<I", len(found) // words))[4:]
+            if not page or len(page) % (4 * words):
+                raise ProtocolError(f"a page of {len(page)} bytes for {request.name}")
+            found += _numbers(page, len(page) // 4)
+        return found
+
+    def memory(self) -> Memory:
+        return Memory(*_unpack(struct.Struct("<4I"), self._ask(Request.MEMORY)))
+
+    def reset(self) -> None:
+        """Restarts the device; the session is over."""
+        self._link.leave()
+        self._ask(Request.RESET)
+
+    def _ask(self, request: Request, payload: bytes = b"", guess_s: float = 0.0) -> bytes:
+        return self._link.request(request, payload, allowance_s=self._allowance_s, guess_s=guess_s)
+
+
+class _Spoilt(Exception):
+    """The outputs changed between the run and their reading."""
+
+
+def _unpack(layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
+    if len(payload) != layout.size:
+        raise ProtocolError(f"{len(payload)} bytes where {layout.size} belong")
+    return layout.unpack(payload)
+
+
+def _numbers(payload: bytes, count: int) -> list[int]:
+    if len(payload) != 4 * count:
+        raise ProtocolError(f"{len(payload)} bytes where {4 * count} belong")
+    return list(struct.unpack(f"<{count}I", payload))
+
+
+def _tensor(payload: bytes) -> TensorReply:
+    try:
+        type_code, rank, _, scale, zero_point, size, address = _TENSOR_REPLY.unpack_from(payload)
+        shape = struct.unpack_from(f"<{rank}i", payload, _TENSOR_REPLY.size)
+    except struct.error as error:
+        raise ProtocolError(f"a tensor in {len(payload)} bytes") from error
+    return TensorReply(TENSOR_TYPES.get(type_code, str(type_code)), shape, scale, zero_point, size, address)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets: the ways of running a board. A target is one file; this one names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinyhil.errors import UnknownBoard
+from tinyhil.target.base import Target
+
+if TYPE_CHECKING:
+    from tinyhil.board import Board
+    from tinyhil.build import Image
+
+__all__ = ["Target", "make_target"]
+
+
+def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Target:
+    """A target, not yet started, that runs the image on the board with `slot` in its model slot.
+
+    Raises UnknownBoard where the board has no target of that name.
+    """
+    spec = board.targets.get(name)
+    if spec is not None and name == "native":
+        from tinyhil.target.native import NativeTarget
+
+        return NativeTarget(image.elf, slot)
+    if spec is not None and name == "qemu":
+        from tinyhil.target.qemu import QemuTarget
+
+        return QemuTarget(spec, image.elf, board.slot, slot)
+    raise UnknownBoard(f"board {board.name} has no target {name!r}", next_step=f"It has: {', '.join(board.targets)}.")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A target: one way of running a board now."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from tinyhil.link.channel import Channel
+from tinyhil.link.client import Expired, wall_clock
+from tinyhil.link.commands import WriteMemory
+
+
+class Target(ABC):
+    """Started once, stopped once. `stop` may be called from any thread, and more than once."""
+
+    name: str
+    unit: str = ""
+    """What `to_units` counts: "instructions", "cycles", or "" where nothing is counted."""
+    unit_source: str = ""
+    """Where such a count comes from, as reports show it."""
+    window: int = 4
+    """Requests that the device's UART can have waiting without losing one."""
+
+    @abstractmethod
+    def start(self) -> Channel:
+        """Starts the device. Raises MissingTool, TargetStartFailed."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ends all that `start` began."""
+
+    @abstractmethod
+    def check(self, *, answered: bool, ended: bool = False) -> None:
+        """Raises TargetDied, with its own last words, where the emulator or process is gone.
+
+        answered: whether the device ever did; TargetStartFailed is raised where not.
+        ended: its channel closed, so its end may be a moment away.
+        """
+
+    @abstractmethod
+    def where(self) -> str:
+        """Where a device that does not answer is: what its program executes; "" where that cannot be told."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, str]:
+        """Name and version of what runs the device."""
+
+    def symbolize(self, pc: int) -> str:
+        """The function an address lies in, with the offset; "" where unknown."""
+        return ""
+
+    def to_units(self, ticks: int) -> int | None:
+        """A count of the device's counter in `unit`; None where nothing is counted."""
+        return None
+
+    @property
+    def write_memory(self) -> WriteMemory | None:
+        """What reaches into the device's memory from outside; None where the target cannot.
+
+        For where each byte of a UART is emulated, at a cost. The device verifies what it is given this way just as it
+        verifies what comes over the link.
+        """
+        return None
+
+    def last_words(self) -> str:
+        """What the emulator wrote to its error output."""
+        return ""
+
+    def allowance(self, seconds: float) -> Expired:
+        """A clock for how long the device may take over something."""
+        return wall_clock(seconds)

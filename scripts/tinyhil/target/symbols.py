@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an address to the function it lies in."""
+
+from __future__ import annotations
+
+import bisect
+import shutil
+import subprocess
+from functools import cached_property
+from pathlib import Path
+
+
+class Symbols:
+    """The functions of an ELF file, read when first asked for."""
+
+    def __init__(self, elf: Path) -> None:
+        self._elf = elf
+
+    def function_at(self, address: int) -> str:
+        """The function's name and the offset in it, as name+0x12; "" where no function holds the address."""
+        address &= ~1  # Thumb
+        starts = [start for start, _, _ in self._functions]
+        at = bisect.bisect_right(starts, address) - 1
+        if at < 0:
+            return ""
+        start, size, name = self._functions[at]
+        return f"{_demangled(name)}+{address - start:#x}" if address < start + max(size, 2) else ""
+
+    @cached_property
+    def _functions(self) -> list[tuple[int, int, str]]:
+        from elftools.elf.elffile import ELFFile
+        from elftools.elf.sections import SymbolTableSection
+
+        with self._elf.open("rb") as stream:
+            table = ELFFile(stream).get_section_by_name(".symtab")
+            if not isinstance(table, SymbolTableSection):
+                return []
+            return sorted(
+                (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
+                for symbol in table.iter_symbols()
+                if symbol["st_info"]["type"] == "STT_FUNC"
+            )
+
+
+def _demangled(name: str) -> str:
+    """As a person writes it, where a demangler is installed."""
+    tool = shutil.which("c++filt") or shutil.which("arm-none-eabi-c++filt")
+    if tool is None:
+        return name
+    done = subprocess.run([tool, name], capture_output=True, text=True, check=False)
+    return done.stdout.strip().partition("(")[0] or name
