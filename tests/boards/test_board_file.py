@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import tiny_firmware
+import tinyhil
 from tinyhil.board import Region, board_names, load_board
 from tinyhil.errors import BoardFileError, UnknownBoard
 
@@ -223,3 +228,25 @@ def test_a_file_that_is_not_text_is_refused(write: Callable[[str], Path]) -> Non
     path.write_bytes(b"name: \xff\xfe\n")
     with pytest.raises(BoardFileError, match="cannot be read"):
         load_board("my_board")
+
+
+def keys_of(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, inner in schema.get("properties", {}).items():
+        yield prefix + key
+        yield from keys_of(inner, f"{prefix}{key}.")
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from keys_of(schema["additionalProperties"], f"{prefix}*.")
+
+
+def test_the_readme_explains_every_key_and_no_other() -> None:
+    schema = json.loads((Path(tinyhil.__file__).parent / "schemas" / "board.schema.json").read_text())
+    readme = (tiny_firmware.REAL_PLATFORMS / "README.md").read_text()
+    table = readme.split("## Every key")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE) == list(keys_of(schema))
+
+
+def test_the_readme_lists_every_board() -> None:
+    readme = (tiny_firmware.REAL_PLATFORMS / "README.md").read_text()
+    table = readme.split("## How to add")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(path.parent.name for path in tiny_firmware.REAL_PLATFORMS.glob("*/board.yaml"))
