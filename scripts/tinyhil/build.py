@@ -56,7 +56,16 @@ _COMMON_FLAGS = (
     "-fno-math-errno",
     "-fno-common",
 )
-_WARNING_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+# The last three depend on what the optimizer sees, and so on the compiler's version.
+_WARNING_FLAGS = (
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+    "-Wno-error=array-bounds",
+    "-Wno-error=maybe-uninitialized",
+    "-Wno-error=stringop-overflow",
+)
 _CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 _BARE_METAL_FLAGS = ("-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
 _HOST_FLAGS = ("-fno-pie",)
