@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tinyhil.golden import load
 from tinyhil.matrix import own_models
 
 TINYHIL = Path(sys.executable).with_name("tinyhil")
@@ -39,6 +41,17 @@ def digits() -> Path:
     """The project's own model, with a stored golden set beside it."""
     (path,) = own_models()
     return path
+
+
+@pytest.fixture
+def lasting(tmp_path, digits) -> Path:
+    """The same model with so many stored vectors that it keeps an emulator busy for half a minute."""
+    stored = load(digits.with_name("digits.golden.npz"))
+    folder = tmp_path / "lasting"
+    folder.mkdir()
+    shutil.copy(digits, folder / "lasting.tflite")
+    stored.subset(list(range(len(stored))) * 20).save(folder / "lasting.golden.npz")
+    return folder / "lasting.tflite"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 TINYHIL = Path(sys.executable).with_name("tinyhil")
-pytestmark = pytest.mark.needs("arm-gcc", "qemu", "public-models")
+pytestmark = pytest.mark.needs("arm-gcc", "qemu")
 
 
 class Started:
@@ -64,13 +64,12 @@ class Started:
 
 
 @pytest.fixture
-def start(tmp_path, public_models):
-    """Starts tinyhil on a model that keeps the emulator busy for seconds."""
+def start(tmp_path, lasting):
+    """Starts tinyhil on a model that keeps the emulator busy."""
     started = []
 
     def go(command: str, *arguments: object) -> Started:
-        model = public_models / "vww_96_int8.tflite"
-        words = ["run", model, "--board", "mps2_an386"] if command == "run" else ["matrix", "--models", model]
+        words = ["run", lasting, "--board", "mps2_an386"] if command == "run" else ["matrix", "--models", lasting]
         started.append(Started(tmp_path, *words, *arguments))
         started[-1].wait_for_emulator()
         time.sleep(0.3)

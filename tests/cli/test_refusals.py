@@ -169,7 +169,7 @@ def test_a_missing_emulator_with_the_command_that_installs_it(tinyhil, digits, t
 def test_an_emulator_that_cannot_start_in_its_own_words(tinyhil, digits, fake_tool):
     path = fake_tool(
         "qemu-system-arm",
-        'case "$*" in *--version*) echo "QEMU emulator version 9";; *) echo "no luck" >&2; exit 1;; esac',
+        'case "$*" in *--version*) echo "QEMU emulator version 9.0.2";; *) echo "no luck" >&2; exit 1;; esac',
     )
     done = tinyhil("run", digits, "--board", BOARD, PATH=path)
     assert done.returncode in (errors.TargetStartFailed.exit_status, errors.TargetDied.exit_status)
@@ -187,11 +187,11 @@ wait $emulator
 """
 
 
-@pytest.mark.needs("arm-gcc", "qemu", "public-models")
+@pytest.mark.needs("arm-gcc", "qemu")
 @pytest.mark.parametrize(("signal", "error"), [("KILL", errors.TargetDied), ("STOP", errors.TargetHung)])
-def test_an_emulator_that_dies_or_hangs_in_the_middle(tinyhil, public_models, fake_tool, signal, error):
+def test_an_emulator_that_dies_or_hangs_in_the_middle(tinyhil, lasting, fake_tool, signal, error):
     path = fake_tool("qemu-system-arm", RUN_THEN.format(qemu=shutil.which("qemu-system-arm"), signal=signal))
-    done = tinyhil("run", public_models / "vww_96_int8.tflite", "--board", BOARD, PATH=path)
+    done = tinyhil("run", lasting, "--board", BOARD, PATH=path)
     refused(done, error)
 
 
