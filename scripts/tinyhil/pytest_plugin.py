@@ -235,18 +235,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if isinstance(error, TargetError):
         item.config.stash[_BENCH].close()
     if isinstance(error, TinyhilError) and report.failed and call.excinfo is not None:
-        report.longrepr = call.excinfo.getrepr(style="short", tbfilter=_outside)
+        report.longrepr = call.excinfo.getrepr(
+            style="short", tbfilter=lambda excinfo: _of_the_suite(excinfo, item.config.rootpath), chain=False
+        )
         if error.details:
             report.sections.append(("tinyhil: details", error.details))
         if error.next_step:
             report.sections.append(("tinyhil: next step", error.next_step))
 
 
-def _outside(excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
-    """The traceback without pytest's and tinyhil's own entries; the last entry where there is no other."""
-    import _pytest
-    import pluggy
-
-    hidden = (PACKAGE, Path(_pytest.__file__).parent, Path(pluggy.__file__).parent)
-    kept = excinfo.traceback.filter(lambda entry: not any(folder in Path(entry.path).parents for folder in hidden))
+def _of_the_suite(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> Any:
+    """The traceback's entries in the user's own suite; the last entry where there is none."""
+    kept = excinfo.traceback.filter(
+        lambda entry: root in Path(entry.path).parents and PACKAGE not in Path(entry.path).parents
+    )
     return kept if len(kept) else type(kept)(list(excinfo.traceback)[-1:])

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tinyhil.golden import load
 from tinyhil.matrix import own_models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +76,115 @@ def test_an_option_that_names_nothing_is_wrong_usage(suite, arguments, words):
     result = suite(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert words in result.stderr.str()
+
+
+@pytest.fixture
+def models(pytester, digits) -> list[str]:
+    """Two models of the project's own with their golden sets, in the suite's folder."""
+    for name in ("a", "b"):
+        shutil.copy(digits, pytester.path / f"{name}.tflite")
+        shutil.copy(Path(digits).with_name("digits.golden.npz"), pytester.path / f"{name}.golden.npz")
+    return ["--hil-model", "a.tflite", "--hil-model", "b.tflite"]
+
+
+@pytest.mark.needs("native", "arm-gcc", "qemu")
+def test_several_boards_and_models_parametrize(suite, models):
+    result = suite("-v", "--hil-board", "native,mps2_an385", "--hil-board", "mps2_an386", *models)
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines_random(
+        [f"*[[]{board}-{model}[]] PASSED*" for board in ("native", "mps2_an385", "mps2_an386") for model in "ab"]
+    )
+
+
+WRONG = """
+from tinyhil.verdict import assert_golden
+
+def test_wrong(device, golden):
+    changed = golden.subset(range(5))
+    changed.outputs[0][2].reshape(-1)[1] ^= 4
+    assert_golden(device, changed)
+
+def test_right(device, golden):
+    assert_golden(device, golden.subset([0]))
+"""
+
+
+@pytest.mark.needs("native")
+def test_a_wrong_output_shows_the_fact_and_the_tests_own_line_and_nothing_of_the_library(suite, models):
+    result = suite("--hil-board", "native", *models[:2], text=WRONG)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_mine.py:6: in test_wrong",
+            "    assert_golden(device, changed)",
+            "E   tinyhil.errors.OutputMismatch: output 0[[]0, 1]: got *, want * (1 of 10 differ, vector 2 uniform)",
+            "*1 of 5 vectors differ*",
+            "FAILED test_mine.py::test_wrong*OutputMismatch*",
+        ]
+    )
+    assert "verdict.py" not in result.stdout.str()
+
+
+TROUBLE = """
+import pytest
+from tinyhil.errors import BadInput, TargetError
+from tinyhil.verdict import assert_golden
+
+def test_ends_the_device(device, golden):
+    device.close()
+    device.run([array[0] for array in golden.inputs])
+
+def test_gets_a_new_one(device, golden):
+    assert_golden(device, golden.subset([0]))
+
+def test_leaves_another_arena(device, model):
+    device.load(model, arena_bytes=device.load(model).arena_used)
+
+def test_finds_the_model_freshly_loaded(device):
+    assert device.memory().arena_bytes > 100_000
+"""
+
+
+@pytest.mark.needs("native")
+def test_a_device_that_died_in_one_test_is_a_new_one_in_the_next(suite, models):
+    result = suite("--hil-board", "native", *models[:2], text=TROUBLE)
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["FAILED test_mine.py::test_ends_the_device*"])
+
+
+OWN_MODEL = """
+import pathlib, pytest
+from tinyhil.model import load_model
+from tinyhil.verdict import assert_golden
+
+@pytest.fixture
+def model():
+    return load_model(pathlib.Path(__file__).parent / "a.tflite")
+
+def test_mine(device, golden):
+    assert_golden(device, golden)
+
+@pytest.mark.parametrize("board", ["native"], indirect=True)
+def test_on_a_board_of_its_own(device, board):
+    assert board.name == "native"
+"""
+
+
+@pytest.mark.needs("native")
+def test_a_suite_may_bring_its_own_model_and_a_test_its_own_board(suite, models):
+    suite("--hil-board", "native", text=OWN_MODEL).assert_outcomes(passed=2)
+    suite(text=OWN_MODEL).assert_outcomes(passed=1, skipped=1)
+
+
+@pytest.mark.needs("native")
+def test_a_golden_set_of_another_model_is_refused_and_the_right_one_is_used(suite, models, pytester):
+    stored = load(pytester.path / "a.golden.npz")
+    replace(stored, model_sha256="0" * 64).save(pytester.path / "stale.npz")
+    result = suite("--hil-board", "native", "--hil-golden", "stale.npz", *models[:2])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*StaleGolden*stale.npz*"])
+    arguments = ["--hil-golden", "stale.npz", "--hil-golden", "a.golden.npz"]
+    suite("--hil-board", "native", *arguments, *models[:2]).assert_outcomes(passed=1)
 
 
 def test_suites_that_use_no_fixture_of_the_plugin_pay_for_nothing_heavy():
