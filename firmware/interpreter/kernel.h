@@ -91,7 +91,8 @@ class Prepare {
     return model_.reader().Fail(code, field, detail, got, want);
   }
 
-  // The operator's own data, handed to Eval; zeroed. Null where the arena cannot hold it.
+  // The operator's own data, handed to Eval; zeroed. Null where the arena cannot hold it. A Prepare writes persistent
+  // memory and does not rely on reading it back: once the arena has overflowed, pieces of it overlap.
   template <typename T>
   T* Data() {
     data_ = Persistent<T>(1);

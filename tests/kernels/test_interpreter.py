@@ -195,3 +195,15 @@ def test_public_models_need_the_arena_they_report(engine: HostEngine, public_mod
         refused = engine.run(model.data, [], output, arena_bytes=free.arena_used - 16)
         assert isinstance(refused, Refused)
         assert refused.want == free.arena_used
+
+
+@pytest.mark.parametrize("multiplier", [0, 1, -1, 3])
+def test_a_depthwise_convolution_with_fewer_outputs_than_inputs_is_refused(engine: HostEngine, multiplier: int) -> None:
+    writer = ModelWriter()
+    x = writer.tensor((1, 2, 2, 4), scale=0.1)
+    w = writer.tensor((1, 1, 1, 2), scale=0.1, data=np.ones((1, 1, 1, 2)))
+    y = writer.tensor((1, 2, 2, 2), scale=0.1)
+    writer.operator("DEPTHWISE_CONV_2D", [x, w], [y], padding="VALID", depth_multiplier=multiplier)
+    refused = engine.run(writer.finish([x], [y]), [], 8)
+    assert isinstance(refused, Refused)
+    assert refused.code == MALFORMED

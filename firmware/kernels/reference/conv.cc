@@ -6,76 +6,44 @@
 // time (dot.h).
 // Scratch: 4 bytes x filter height x width x channels of a group. Persistent: 5 bytes a channel.
 #include "kernels/ops.h"
+#include "kernels/reference/conv_common.h"
 #include "kernels/reference/dot.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
 namespace {
 
-struct ConvData {
-  const int8_t* filter;
-  OutputStage stage;
+struct ConvData : ConvBase {
   int16_t* patch;  // scratch: two windows, interleaved
-  Window y, x;
-  int32_t batches;
-  int32_t input_channels;
   int32_t group_channels;
   int32_t groups;
-  int32_t output_channels;
   int32_t patch_size;
-  int32_t input_zero_point;
 };
 
+constexpr ConvFields kFields = {
+    schema::kConv2dOptions,  schema::kConvPadding,   schema::kConvStrideW,   schema::kConvStrideH,
+    schema::kConvActivation, schema::kConvDilationW, schema::kConvDilationH, 0};
+
 bool PrepareConv(Prepare& op) {
-  Tensor input, filter, output;
+  ConvData d;
+  Tensor filter;
   Table options;
-  if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, &filter) || !op.Output(0, &output)) return false;
-  if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
-  if (!ExpectRank(op, input, "inputs[0]", 4) || !ExpectRank(op, filter, "filter", 4) ||
-      !ExpectRank(op, output, "outputs[0]", 4)) {
-    return false;
+  if (!PrepareConvBase(op, kFields, &d, &filter, &options)) return false;
+  d.group_channels = filter.dim(3);
+  d.groups = d.input_channels / d.group_channels;
+  if (d.groups * d.group_channels != d.input_channels) {
+    return op.Fail(Code::kModelMalformed, "filter", "its channels do not divide the input's",
+                   static_cast<uint32_t>(d.group_channels), static_cast<uint32_t>(d.input_channels));
   }
-  if (!ExpectFilter(op, filter, 0) || !op.Options(schema::kConv2dOptions, &options)) return false;
+  if (d.groups == 0 || d.output_channels % d.groups != 0) {
+    return op.Fail(Code::kModelMalformed, "filter", "its outputs are not shared out evenly between the groups",
+                   static_cast<uint32_t>(d.output_channels), static_cast<uint32_t>(d.groups));
+  }
+  d.patch_size = static_cast<int32_t>(filter.elements) / d.output_channels;
+  d.patch = nullptr;
   ConvData* data = op.Data<ConvData>();
   if (data == nullptr) return false;
-
-  const uint8_t padding = options.U8(schema::kConvPadding, "padding", schema::kSame);
-  const uint8_t activation = options.U8(schema::kConvActivation, "fused_activation_function", schema::kNone);
-  data->y = {input.dim(1),
-             0,
-             filter.dim(1),
-             options.I32(schema::kConvStrideH, "stride_h", 0),
-             options.I32(schema::kConvDilationH, "dilation_h_factor", 1),
-             0};
-  data->x = {input.dim(2),
-             0,
-             filter.dim(2),
-             options.I32(schema::kConvStrideW, "stride_w", 0),
-             options.I32(schema::kConvDilationW, "dilation_w_factor", 1),
-             0};
-  if (!op.ok() || !MakeWindow(op, padding, &data->y) || !MakeWindow(op, padding, &data->x)) return false;
-
-  data->batches = input.dim(0);
-  data->input_channels = input.dim(3);
-  data->group_channels = filter.dim(3);
-  data->output_channels = filter.dim(0);
-  if (data->input_channels % data->group_channels != 0) {
-    return ExpectDim(op, "filter", data->group_channels, data->input_channels);
-  }
-  data->groups = data->input_channels / data->group_channels;
-  if (data->output_channels % data->groups != 0) return ExpectDim(op, "filter", data->output_channels, data->groups);
-  if (!ExpectDim(op, "outputs[0]", output.dim(0), data->batches) ||
-      !ExpectDim(op, "outputs[0]", output.dim(1), data->y.output) ||
-      !ExpectDim(op, "outputs[0]", output.dim(2), data->x.output) ||
-      !ExpectDim(op, "outputs[0]", output.dim(3), data->output_channels)) {
-    return false;
-  }
-  const uint32_t channels = static_cast<uint32_t>(data->output_channels);
-  data->filter = static_cast<const int8_t*>(filter.data);
-  data->patch_size = static_cast<int32_t>(filter.elements / channels);
-  data->input_zero_point = input.zero_point;
-  return MakeOutputStage(op, input, filter, 2, output, channels, activation, &data->stage) &&
-         op.Scratch(4 * static_cast<uint32_t>(data->patch_size), reinterpret_cast<void**>(&data->patch));
+  *data = d;
+  return op.Scratch(4 * static_cast<uint32_t>(d.patch_size), reinterpret_cast<void**>(&data->patch));
 }
 
 // `count` values less the zero point, to every other place: windows of two pixels are interleaved.

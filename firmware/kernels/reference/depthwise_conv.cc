@@ -4,71 +4,38 @@
 // Four channels at a time walk the taps of the filter that fall on the image: a tap costs eight loads, four offsets and
 // four products. No scratch. Persistent: 5 bytes a channel.
 #include "kernels/ops.h"
+#include "kernels/reference/conv_common.h"
 #include "kernels/reference/dot.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
 namespace {
 
-struct DepthwiseData {
-  const int8_t* filter;
-  OutputStage stage;
-  Window y, x;
-  int32_t batches;
-  int32_t input_channels;
-  int32_t output_channels;
+struct DepthwiseData : ConvBase {
   int32_t depth_multiplier;
-  int32_t input_zero_point;
 };
 
+constexpr ConvFields kFields = {schema::kDepthwiseConv2dOptions, schema::kDepthwisePadding,
+                                schema::kDepthwiseStrideW,       schema::kDepthwiseStrideH,
+                                schema::kDepthwiseActivation,    schema::kDepthwiseDilationW,
+                                schema::kDepthwiseDilationH,     3};
+
 bool PrepareDepthwise(Prepare& op) {
-  Tensor input, filter, output;
+  DepthwiseData d;
+  Tensor filter;
   Table options;
-  if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, &filter) || !op.Output(0, &output)) return false;
-  if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
-  if (!ExpectRank(op, input, "inputs[0]", 4) || !ExpectRank(op, filter, "filter", 4) ||
-      !ExpectRank(op, output, "outputs[0]", 4)) {
-    return false;
+  if (!PrepareConvBase(op, kFields, &d, &filter, &options)) return false;
+  if (!ExpectDim(op, "filter", filter.dim(0), 1)) return false;
+  const int32_t multiplier = options.I32(schema::kDepthwiseMultiplier, "depth_multiplier", 0);
+  d.depth_multiplier = d.output_channels / d.input_channels;
+  if (d.depth_multiplier * d.input_channels != d.output_channels) {
+    return op.Fail(Code::kModelMalformed, "filter", "its channels are no multiple of the input's",
+                   static_cast<uint32_t>(d.output_channels), static_cast<uint32_t>(d.input_channels));
   }
-  if (!ExpectFilter(op, filter, 3) || !op.Options(schema::kDepthwiseConv2dOptions, &options)) return false;
+  if (!op.ok() || !ExpectDim(op, "depth_multiplier", multiplier, d.depth_multiplier)) return false;
   DepthwiseData* data = op.Data<DepthwiseData>();
   if (data == nullptr) return false;
-
-  const uint8_t padding = options.U8(schema::kDepthwisePadding, "padding", schema::kSame);
-  const uint8_t activation = options.U8(schema::kDepthwiseActivation, "fused_activation_function", schema::kNone);
-  data->depth_multiplier = options.I32(schema::kDepthwiseMultiplier, "depth_multiplier", 0);
-  data->y = {input.dim(1),
-             0,
-             filter.dim(1),
-             options.I32(schema::kDepthwiseStrideH, "stride_h", 0),
-             options.I32(schema::kDepthwiseDilationH, "dilation_h_factor", 1),
-             0};
-  data->x = {input.dim(2),
-             0,
-             filter.dim(2),
-             options.I32(schema::kDepthwiseStrideW, "stride_w", 0),
-             options.I32(schema::kDepthwiseDilationW, "dilation_w_factor", 1),
-             0};
-  if (!op.ok() || !MakeWindow(op, padding, &data->y) || !MakeWindow(op, padding, &data->x)) return false;
-
-  data->batches = input.dim(0);
-  data->input_channels = input.dim(3);
-  data->output_channels = filter.dim(3);
-  if (data->depth_multiplier < 1 || data->depth_multiplier != data->output_channels / data->input_channels) {
-    return ExpectDim(op, "depth_multiplier", data->depth_multiplier, data->output_channels / data->input_channels);
-  }
-  if (!ExpectDim(op, "filter", filter.dim(0), 1) ||
-      !ExpectDim(op, "filter", data->output_channels, data->input_channels * data->depth_multiplier) ||
-      !ExpectDim(op, "outputs[0]", output.dim(0), data->batches) ||
-      !ExpectDim(op, "outputs[0]", output.dim(1), data->y.output) ||
-      !ExpectDim(op, "outputs[0]", output.dim(2), data->x.output) ||
-      !ExpectDim(op, "outputs[0]", output.dim(3), data->output_channels)) {
-    return false;
-  }
-  const uint32_t channels = static_cast<uint32_t>(data->output_channels);
-  data->filter = static_cast<const int8_t*>(filter.data);
-  data->input_zero_point = input.zero_point;
-  return MakeOutputStage(op, input, filter, 2, output, channels, activation, &data->stage);
+  *data = d;
+  return true;
 }
 
 // The taps [first, end) of a window that starts at `origin` and fall on the image.

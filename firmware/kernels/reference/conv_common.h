@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the two convolutions share: all of Prepare but how input channels become output channels.
+#ifndef TINYHIL_KERNELS_REFERENCE_CONV_COMMON_H_
+#define TINYHIL_KERNELS_REFERENCE_CONV_COMMON_H_
+
+#include "interpreter/kernel.h"
+#include "kernels/reference/output_stage.h"
+#include "kernels/reference/prepare_common.h"
+
+namespace tinyhil {
+
+struct ConvBase {
+  const int8_t* filter;
+  OutputStage stage;
+  Window y, x;
+  int32_t batches;
+  int32_t input_channels;
+  int32_t output_channels;
+  int32_t input_zero_point;
+};
+
+// Where an operator keeps its parameters.
+struct ConvFields {
+  schema::Options options;
+  uint16_t padding, stride_w, stride_h, activation, dilation_w, dilation_h;
+  uint32_t channel_dimension;  // of the filter: its output channels
+};
+
+// Checks inputs, outputs and parameters and fills `base`; `filter` and `options` are for what is left to check.
+bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tensor* filter, Table* options);
+
+}  // namespace tinyhil
+
+#endif  // TINYHIL_KERNELS_REFERENCE_CONV_COMMON_H_
