@@ -171,7 +171,7 @@ Error ModelRunner::RunOnce(const Run& run) {
   port::CounterRestart();
   const Error error = engine.Invoke(nullptr);
   ticks_ = port::CounterTicks();
-  has_ticks_ = error.ok();
+  has_ticks_ = error.ok() && ticks_ != 0;
   return error;
 }
 

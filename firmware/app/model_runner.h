@@ -49,7 +49,7 @@ class ModelRunner {
 
   // Of the last run that succeeded.
   bool has_ticks() const { return has_ticks_; }
-  uint64_t ticks() const { return ticks_; }  // of the inference alone; only where no hook distorted it
+  uint64_t ticks() const { return ticks_; }  // of the inference alone; only where no hook distorted it and the port counts
   bool has_checksums() const { return has_checksums_; }
   bool has_profile() const { return has_profile_; }
   const OpResult& result(uint32_t op) const { return results_[op]; }

@@ -38,7 +38,7 @@ Error FindModel(ModelBytes* model);
 // The same for any slot.
 Error CheckSlot(const port::Region& slot, ModelBytes* model);
 
-// Writes into the slot. The caller has unloaded what ran from it.
+// Writes into the slot. What was loaded from it must not run any more.
 Error WriteSlot(uint32_t offset, const uint8_t* data, uint32_t size);
 
 }  // namespace tinyhil

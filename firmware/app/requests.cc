@@ -140,8 +140,9 @@ Error Requests::SlotWrite(PayloadReader& in) {
   const uint32_t size = in.left();
   const uint8_t* data = in.Bytes(size);
   if (!in.AtEnd()) return WrongLength();
-  runner_.Unload();
-  return WriteSlot(offset, data, size);
+  const Error error = WriteSlot(offset, data, size);
+  if (error.ok()) runner_.Unload();
+  return error;
 }
 
 Error Requests::SlotCheck(PayloadReader& in, PayloadWriter& out) const {

@@ -340,12 +340,12 @@ class Device:
         where = self._target.where()
         if not self._link.heard:
             return SilentDevice(
-                f"the device never answered {asked}" + (f"; it is {where}" if where else ""),
+                f"the device never answered {asked}" + (f"; {where}" if where else ""),
                 next_step="Check that the image is this board's, and that its UART is the one connected.",
                 details=self.last_words(),
             )
         return TargetHung(
-            f"the device stopped answering: {asked}" + (f"; it is {where}" if where else ""),
+            f"the device stopped answering: {asked}" + (f"; {where}" if where else ""),
             next_step="Look at what it executes there; an inference that needs longer than this has no end.",
             details=self.last_words(),
         )

@@ -39,7 +39,10 @@ class Target(ABC):
 
     @abstractmethod
     def where(self) -> str:
-        """Where a device that does not answer is: what its program executes; "" where that cannot be told."""
+        """A clause that says where a device that does not answer is; "" where that cannot be told.
+
+        Finding out may end the device.
+        """
 
     @abstractmethod
     def identity(self) -> dict[str, str]:

@@ -55,7 +55,7 @@ class NativeTarget(ProcessTarget):
                 break
             if match := _FAULT_PC.search(said):
                 pc = int(match[1], 16)
-                return f"pc {pc:#010x} {self.symbolize(pc)}".rstrip()
+                return f"it was at {pc:#010x} in {self.symbolize(pc) or 'a library'}"
         return ""
 
     def identity(self) -> dict[str, str]:

@@ -101,7 +101,9 @@ class QemuTarget(ProcessTarget):
                 return "QEMU itself does not answer"
             functions[self.symbolize(pc).partition("+")[0] or f"{pc:#010x}"] += 1
             time.sleep(_SAMPLE_PAUSE_S)
-        return "in " + ", ".join(f"{name} ({count} of {_SAMPLES} looks)" for name, count in functions.most_common(4))
+        return "it is in " + ", ".join(
+            f"{name} ({count} of {_SAMPLES} looks)" for name, count in functions.most_common(4)
+        )
 
     def _program_counter(self) -> int | None:
         assert self._monitor is not None
