@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+
+from tinyhil.errors import CellTimeout
+from tinyhil.golden import load
 
 TINYHIL = Path(sys.executable).with_name("tinyhil")
 pytestmark = pytest.mark.needs("arm-gcc", "qemu")
@@ -101,3 +105,14 @@ def test_an_interrupted_matrix_says_how_much_is_missing_and_writes_what_it_has(s
     _, err = started.process.communicate(timeout=30)
     assert "interrupted: 2 cells have no verdict" in err
     assert '"complete": false' in (tmp_path / "out" / "matrix.json").read_text()
+
+
+def test_a_cell_that_uses_up_its_time_is_stopped_and_the_others_pass(tinyhil, lasting, digits):
+    quick = lasting.with_name("quick.tflite")
+    shutil.copy(digits, quick)
+    load(digits.with_name("digits.golden.npz")).subset([0, 1]).save(quick.with_name("quick.golden.npz"))
+    boards = ["--boards", "mps2_an385,mps2_an386"]
+    done = tinyhil("matrix", *boards, "--models", lasting.parent, "--cell-timeout", 5)
+    assert done.returncode == CellTimeout.exit_status
+    assert done.stdout.count("no verdict within the 5 s that a cell may take") >= 2
+    assert "2 PASS, 2 ERROR" in done.stdout

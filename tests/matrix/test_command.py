@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tinyhil.errors import MalformedModel, OutputUnwritable
+from tinyhil.errors import MalformedModel, OracleMissing, OutputUnwritable
 from tinyhil.golden import load
 from tinyhil.matrix import own_models
 from tinyhil.record import Record
@@ -94,6 +94,21 @@ def test_a_broken_cell_beside_a_good_one(tmp_path, models):
     assert done.returncode == MalformedModel.exit_status
     assert {record.cell.model: record.verdict for record in records(tmp_path)} == {"broken": "error", "good": "pass"}
     assert "next step: " in done.stdout
+
+
+def test_a_cell_without_an_oracle_is_skipped_and_shown_or_fails_where_the_oracle_is_required(tmp_path, models, digits):
+    shutil.copy(digits, models / "unknown.tflite")
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text("import sys\nsys.modules['tflite_micro'] = None\n")
+    environment = {"PYTHONPATH": str(tmp_path / "hidden"), "TINYHIL_CACHE": str(tmp_path / "cache")}
+    command = ["matrix", "--boards", "native", "--models", models]
+    skipping = tinyhil(tmp_path, *command, **environment)
+    assert skipping.returncode == 0, skipping.stdout + skipping.stderr
+    assert "SKIP  native x unknown" in skipping.stdout
+    assert "1 PASS, 1 SKIP" in skipping.stdout
+    failing = tinyhil(tmp_path, *command, "--require", "oracle", **environment)
+    assert failing.returncode == OracleMissing.exit_status
+    assert "ERROR native x unknown" in failing.stdout
 
 
 @pytest.fixture

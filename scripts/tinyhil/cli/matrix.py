@@ -64,9 +64,10 @@ def matrix_command(
     cells = plan_cells(_places(boards, target), _model_files(models))
     prepare_out(out)
     plan = Plan(seed=seed, vectors=vectors, required=frozenset(require))
+    live = sys.stdout.isatty() and not os.environ.get("CI")
     # A log has no width: nothing in it may be folded.
-    console = Console() if sys.stdout.isatty() else Console(width=240, no_color=True)
-    with LiveProgress(len(cells), console) if console.is_terminal else PlainProgress(len(cells)) as progress:
+    console = Console() if live else Console(width=240, no_color=True)
+    with LiveProgress(len(cells), console) if live else PlainProgress(len(cells)) as progress:
         result = run_matrix(
             cells,
             plan,
