@@ -354,8 +354,7 @@ class Device:
         pc = fault.registers.get("pc", 0)
         function = self._target.symbolize(pc) if pc else ""
         registers = "  ".join(f"{name} {value:#010x}" for name, value in fault.registers.items())
-        with contextlib.suppress(TargetError):
-            self._target.check(answered=True, ended=True)
+        self._target.settle()
         return DeviceFault(
             f"the firmware took a {fault.kind} at {pc:#010x}" + (f" in {function}" if function else ""),
             next_step="Open the image at that address: addr2line -e with the ELF file of the record's build.",

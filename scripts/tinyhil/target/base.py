@@ -48,6 +48,9 @@ class Target(ABC):
     def identity(self) -> dict[str, str]:
         """Name and version of what runs the device."""
 
+    def settle(self) -> None:  # noqa: B027
+        """After a fault: waits until the target has said its own part about it, where it has one."""
+
     def symbolize(self, pc: int) -> str:
         """The function an address lies in, with the offset; "" where unknown."""
         return ""

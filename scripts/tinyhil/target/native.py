@@ -41,6 +41,9 @@ class NativeTarget(ProcessTarget):
                 command += ["--slot", f"/dev/fd/{slot.fileno()}"]
             return self._start("the native firmware", command, (theirs.fileno(), slot.fileno()), ours)
 
+    def settle(self) -> None:
+        self.process.wait_for_end()
+
     def where(self) -> str:
         """Ends the process: its handler for SIGABRT reports where it was."""
         if self.process.halted():

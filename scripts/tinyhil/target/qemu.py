@@ -13,7 +13,6 @@ import collections
 import re
 import socket
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -27,7 +26,7 @@ PROGRAM = "qemu-system-arm"
 
 _FIRST_WITH_MEMORY = (6, 2)  # the version from which `-object qtest` is there
 _MONITOR_TIMEOUT_S = 2.0
-_MEMORY_TIMEOUT_S = 20.0
+_MEMORY_TIMEOUT_S = 2.0
 _GATHER_S = 0.0004  # the UART sends a byte each 10 us or so
 _SAMPLES = 8
 _SAMPLE_PAUSE_S = 0.01
@@ -133,22 +132,24 @@ class _Memory:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._lock = threading.Lock()
+        self._socket.settimeout(_MEMORY_TIMEOUT_S)
+        self._works = True
 
     def write(self, address: int, data: bytes) -> bool:
-        if not data:
-            return True
-        line = b"b64write %#x %#x %s\n" % (address, len(data), base64.b64encode(data))
+        """False from the first time on that it did not work: then the link is the way."""
+        if data and self._works:
+            self._works = self._ask(b"b64write %#x %#x %s\n" % (address, len(data), base64.b64encode(data)))
+        return self._works
+
+    def _ask(self, line: bytes) -> bool:
+        answer = b""
         try:
-            with self._lock:
-                self._socket.settimeout(_MEMORY_TIMEOUT_S)
-                self._socket.sendall(line)
-                answer = b""
-                while not answer.endswith(b"\n"):
-                    piece = self._socket.recv(4096)
-                    if not piece:
-                        return False
-                    answer += piece
+            self._socket.sendall(line)
+            while not answer.endswith(b"\n"):
+                piece = self._socket.recv(4096)
+                if not piece:
+                    return False
+                answer += piece
         except OSError:
             return False
         return answer == b"OK\n"
