@@ -57,6 +57,8 @@ _ALLOWANCE_S_PER_MAC = 4e-6  # 40 times what a Cortex-M0 needs in an emulator of
 _GUESS_S_PER_MAC = 1e-7
 _GUESS_S_PER_MODEL_BYTE = 1e-6
 
+Wrap = Callable[["Channel"], "Channel"]
+
 __all__ = ["PATIENCE_S", "Device", "Loaded", "Memory", "RunResult"]
 
 
@@ -93,13 +95,20 @@ class Device:
     """Made by `open`. Used by one thread; `close` alone may be called from any."""
 
     def __init__(
-        self, board: Board, image: Image, make: Callable[[bytes | None], Target], *, patience_s: float = PATIENCE_S
+        self,
+        board: Board,
+        image: Image,
+        make: Callable[[bytes | None], Target],
+        *,
+        patience_s: float = PATIENCE_S,
+        wrap: Wrap | None = None,
     ) -> None:
-        """make: a target, not yet started, with the given bytes in its model slot."""
+        """make: a target, not yet started, with the given bytes in its model slot. wrap: see `open`."""
         self.board = board
         self.image = image
         self.info: dict[str, str] = {}
         self._make = make
+        self._wrap: Wrap = wrap or (lambda channel: channel)
         self._patience_s = patience_s
         self._closed = False
         self._model: Model | None = None  # loaded
@@ -114,12 +123,17 @@ class Device:
         model: Model | None = None,
         *,
         patience_s: float = PATIENCE_S,
+        wrap: Wrap | None = None,
     ) -> Device:
         """Starts the board with the image, and with the model (if one is given) in its slot.
 
+        wrap: makes of the channel to the device another one: LossyChannel, a recorder.
+
         Raises UnknownBoard (no such target), SlotOverflow, MissingTool, and what TargetError stands for.
         """
-        device = cls(board, image, lambda slot: make_target(target_name, board, image, slot), patience_s=patience_s)
+        device = cls(
+            board, image, lambda slot: make_target(target_name, board, image, slot), patience_s=patience_s, wrap=wrap
+        )
         device.start(model)
         return device
 
@@ -132,7 +146,7 @@ class Device:
         self._provided = model.sha256 if slot is not None and model is not None else None
         self._model = None
         try:
-            self._connect(self._target.start())
+            self._connect(self._wrap(self._target.start()))
         except BaseException:
             self._target.stop()
             raise
@@ -215,6 +229,7 @@ class Device:
         else:
             provided = False
         if not provided:
+            self._target.check(answered=True)
             self._target.stop()
             self.start(model)
         self._provided = model.sha256
@@ -256,7 +271,7 @@ class Device:
         model = self._model
         if model is None:
             raise TargetError("no model is loaded", next_step="Call load(model) before run().")
-        data = _input_bytes(model, inputs)
+        data = input_bytes(model, inputs)
         asked = Run(0)
         if checksums:
             asked |= Run.CHECKSUMS
@@ -299,6 +314,30 @@ class Device:
             self._commands.reset()
             self._link.open(self._patience_s)
 
+    def press_reset(self) -> bool:
+        """Resets the board from outside, in whatever it does; False where its target cannot.
+
+        May be called from any thread. Whoever uses the device then gets DeviceRestarted, and goes on with `reconnect`.
+        """
+        return self._target.press_reset()
+
+    def reconnect(self) -> None:
+        """Opens a session with a device that restarted; no model is loaded."""
+        with self._errors():
+            self._model = None
+            self._link.leave()
+            self._link.open(self._patience_s)
+
+    def write_memory(self, address: int, data: bytes) -> bool:
+        """Puts bytes into the device's memory from outside, unnoticed by it; False where its target cannot."""
+        write = self._target.write_memory
+        return write is not None and write(address, data)
+
+    def text_command(self, line: str) -> list[str]:
+        """A line of the text language as it is; the lines that answer it. firmware/link/README.md has the commands."""
+        with self._errors():
+            return self._link.text_command(line, self._patience_s)
+
     # What goes wrong ----------------------------------------------------------------------------------------------
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -306,7 +345,7 @@ class Device:
         try:
             yield
         except Refused as refused:
-            raise self._refusal(refused) from refused
+            raise refusal(self.board, refused) from refused
         except Fault as fault:
             raise self._fault(fault) from fault
         except NoAnswer as silence:
@@ -361,46 +400,48 @@ class Device:
             details="\n".join(text for text in (registers, self._target.last_words()) if text),
         )
 
-    def _refusal(self, refused: Refused) -> TinyhilError:
-        status, want, got = refused.status, refused.want, refused.got
-        said = f"{refused.path}: {refused.detail}" if refused.path else refused.detail
-        if status == Status.ARENA_TOO_SMALL:
-            least = "at least " if refused.want_is_minimum else ""
-            what = "results of every operator" if refused.path == "results" else "arena"
-            return ArenaOverflow(
-                f"{what} too small on {self.board.name}: {least}{want:,} bytes are needed, {got:,} are there, "
-                f"{max(0, want - got):,} are missing",
-                needed_bytes=want,
-                available_bytes=got,
-                next_step="Choose a board with more RAM, or a smaller model."
-                if what == "arena"
-                else "Give the model a smaller arena (arena_bytes), or run without checksums and profile.",
-            )
-        if status == Status.SLOT_TOO_LONG:
-            return SlotOverflow(
-                f"the model has {want:,} bytes, the slot of {self.board.name} holds {got:,}",
-                needed_bytes=want,
-                available_bytes=got,
-                next_step="Choose a board with a larger slot, or a smaller model.",
-            )
-        numbers = f" (want {want:,}, got {got:,})" if want or got else ""
-        if status == Status.NOT_TFLITE:
-            return NotTflite(f"the device refused the model: {said}{numbers}", next_step="Give a .tflite file.")
-        if status == Status.MODEL_MALFORMED:
-            return MalformedModel(f"the device refused the model: {said}{numbers}", next_step="Convert the model anew.")
-        if status in (Status.MODEL_UNSUPPORTED, Status.OP_UNSUPPORTED):
-            return UnsupportedOperator(
-                f"the device cannot run the model: {said}{numbers}",
-                next_step="`tinyhil model FILE` says what each engine supports.",
-            )
-        name = Status(status).name if status in Status.__members__.values() else str(status)
-        return DeviceRefused(
-            f"the device refused {refused.request.name} ({name}): {said}{numbers}",
-            next_step="firmware/link/README.md explains every status.",
+
+def refusal(board: Board, refused: Refused) -> TinyhilError:
+    """What a refusal of the device means for whoever uses it."""
+    status, want, got = refused.status, refused.want, refused.got
+    said = f"{refused.path}: {refused.detail}" if refused.path else refused.detail
+    if status == Status.ARENA_TOO_SMALL:
+        least = "at least " if refused.want_is_minimum else ""
+        what = "results of every operator" if refused.path == "results" else "arena"
+        return ArenaOverflow(
+            f"{what} too small on {board.name}: {least}{want:,} bytes are needed, {got:,} are there, "
+            f"{max(0, want - got):,} are missing",
+            needed_bytes=want,
+            available_bytes=got,
+            next_step="Choose a board with more RAM, or a smaller model."
+            if what == "arena"
+            else "Give the model a smaller arena (arena_bytes), or run without checksums and profile.",
         )
+    if status == Status.SLOT_TOO_LONG:
+        return SlotOverflow(
+            f"the model has {want:,} bytes, the slot of {board.name} holds {got:,}",
+            needed_bytes=want,
+            available_bytes=got,
+            next_step="Choose a board with a larger slot, or a smaller model.",
+        )
+    numbers = f" (want {want:,}, got {got:,})" if want or got else ""
+    if status == Status.NOT_TFLITE:
+        return NotTflite(f"the device refused the model: {said}{numbers}", next_step="Give a .tflite file.")
+    if status == Status.MODEL_MALFORMED:
+        return MalformedModel(f"the device refused the model: {said}{numbers}", next_step="Convert the model anew.")
+    if status in (Status.MODEL_UNSUPPORTED, Status.OP_UNSUPPORTED):
+        return UnsupportedOperator(
+            f"the device cannot run the model: {said}{numbers}",
+            next_step="`tinyhil model FILE` says what each engine supports.",
+        )
+    name = Status(status).name if status in Status.__members__.values() else str(status)
+    return DeviceRefused(
+        f"the device refused {refused.request.name} ({name}): {said}{numbers}",
+        next_step="firmware/link/README.md explains every status.",
+    )
 
 
-def _input_bytes(model: Model, inputs: Sequence[NDArray[Any]]) -> list[bytes]:
+def input_bytes(model: Model, inputs: Sequence[NDArray[Any]]) -> list[bytes]:
     """The inputs as the device wants them. Raises BadInput."""
     tensors = model.input_tensors
     if len(inputs) != len(tensors):

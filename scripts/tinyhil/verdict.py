@@ -13,7 +13,7 @@ from tinyhil.errors import GoldenError, OutputMismatch
 from tinyhil.record import Difference, OperatorDifference, OutputDifference
 
 if TYPE_CHECKING:
-    from tinyhil.device import Device, RunResult
+    from tinyhil.device import RunResult
     from tinyhil.golden import GoldenSet
 
 
@@ -123,7 +123,13 @@ class Tally:
         self.labelled = 0
 
 
-def run_golden(device: Device, golden: GoldenSet, *, step: Stop = _go_on) -> Tally:
+class Runs(Protocol):
+    """What runs inferences of a model: a Device, or what stands for one."""
+
+    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False) -> RunResult: ...
+
+
+def run_golden(device: Runs, golden: GoldenSet, *, step: Stop = _go_on) -> Tally:
     """Runs every vector of the set on the device, which holds the set's model, and compares all of them.
 
     Vector 0 runs once without a hook, for the cost of an inference, and is compared like the others; then every vector
@@ -155,7 +161,7 @@ def run_golden(device: Device, golden: GoldenSet, *, step: Stop = _go_on) -> Tal
     return tally
 
 
-def assert_golden(device: Device, golden: GoldenSet) -> Tally:
+def assert_golden(device: Runs, golden: GoldenSet) -> Tally:
     """`run_golden` for a test: raises OutputMismatch, its first line the first difference, unless all agree."""
     __tracebackhide__ = True
     tally = run_golden(device, golden)

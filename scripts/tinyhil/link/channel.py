@@ -68,3 +68,31 @@ class SocketChannel:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in read
         self._socket.close()
+
+
+class LossyChannel:
+    """A channel that loses every `lose_every`-th byte, in both directions; 0 loses none. For tests of the link."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._passed = 0
+        self.lose_every = 0
+        self.lost = 0
+
+    def read(self, timeout_s: float) -> bytes:
+        return self._thinned(self._channel.read(timeout_s))
+
+    def write(self, data: bytes) -> None:
+        self._channel.write(self._thinned(data))
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _thinned(self, data: bytes) -> bytes:
+        if not self.lose_every:
+            return data
+        first = self._passed
+        self._passed += len(data)
+        kept = bytes(byte for at, byte in enumerate(data, first + 1) if at % self.lose_every)
+        self.lost += len(data) - len(kept)
+        return kept

@@ -209,6 +209,26 @@ class Link:
                 done += 1
         return replies
 
+    def text_command(self, line: str, allowance_s: float) -> list[str]:
+        """A line of the text language; the lines of its answer, without the m-ready that ends it.
+
+        Raises NoAnswer where that does not come, Fault, and EOFError.
+        """
+        began = time.monotonic()
+        expired = self._allowance(allowance_s)
+        said = b""
+        self._channel.write(line.encode("ascii", "replace") + b"\r")
+        while True:
+            for piece in self._splitter.feed(self._channel.read(_LONGEST_RESEND_S)):
+                if isinstance(piece, Text):
+                    self._take_text(piece.data)
+                    said += piece.data
+            lines = said.decode("ascii", "replace").splitlines()
+            if "m-ready" in lines:
+                return lines[: lines.index("m-ready")]
+            if expired():
+                raise NoAnswer(Request.INFO, time.monotonic() - began, 1, 0)
+
     def forget_times(self, request: Request) -> None:
         """What was learnt about this request's time no longer holds: another model was loaded."""
         self._times.pop(request, None)

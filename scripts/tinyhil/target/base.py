@@ -68,6 +68,10 @@ class Target(ABC):
         """
         return None
 
+    def press_reset(self) -> bool:
+        """Resets the board from outside, as its reset pin does. False where the target cannot."""
+        return False
+
     def last_words(self) -> str:
         """What the emulator wrote to its error output."""
         return ""

@@ -89,6 +89,14 @@ class QemuTarget(ProcessTarget):
     def write_memory(self) -> WriteMemory | None:
         return None if self._memory is None else self._memory.write
 
+    def press_reset(self) -> bool:
+        assert self._monitor is not None
+        try:
+            self._monitor.sendall(b"system_reset\n")
+        except OSError:
+            return False
+        return True
+
     def where(self) -> str:
         """The functions that the program counter was seen in."""
         if self.process.halted():
