@@ -114,16 +114,18 @@ install_packages() {
     exit $MISSING
   fi
   say "installing ${lacking[*]}"
-  local environment=(env DEBIAN_FRONTEND=noninteractive) options=(-qq -o DPkg::Lock::Timeout=300)
+  local environment=(env DEBIAN_FRONTEND=noninteractive) options=(-qq -o DPkg::Lock::Timeout=300) log
+  log=$(mktemp)
+  apt() { "${sudo[@]}" "${environment[@]}" "$@" "${options[@]}" >>"$log" 2>&1; }
   # Package lists may be absent (a fresh container) or name versions that are gone: then fetch them and try again.
-  if ! "${sudo[@]}" "${environment[@]}" "${command[@]}" "${options[@]}" >/dev/null 2>&1; then
-    "${sudo[@]}" "${environment[@]}" apt-get update "${options[@]}" >&2 || true
-    if ! "${sudo[@]}" "${environment[@]}" "${command[@]}" "${options[@]}" >&2; then
-      say "apt-get failed. Run this by hand and see why, then run make again:"
-      echo "  ${sudo[*]:+sudo }${command[*]}" >&2
-      exit $MISSING
-    fi
+  if ! apt "${command[@]}" && ! { apt apt-get update && apt "${command[@]}"; }; then
+    cat "$log" >&2
+    rm -f "$log"
+    say "apt-get failed. Run this by hand and see why, then run make again:"
+    echo "  ${sudo[*]:+sudo }${command[*]}" >&2
+    exit $MISSING
   fi
+  rm -f "$log"
 }
 
 key() { { echo "$root ${TINYHIL_PYTHON:-}"; cat "$root/pyproject.toml" "${BASH_SOURCE[0]}"; } | sha256sum; }

@@ -27,6 +27,7 @@ REAL_TOOLS = (
     "grep",
     "head",
     "mkdir",
+    "mktemp",
     "mv",
     "rm",
     "sha256sum",
