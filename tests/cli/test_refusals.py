@@ -176,14 +176,11 @@ def test_an_emulator_that_cannot_start_in_its_own_words(tinyhil, digits, fake_to
     assert "no luck" in done.stderr
 
 
+# The script becomes the emulator: were it the emulator's parent, killing it would leave the emulator behind.
 RUN_THEN = """
 case "$*" in *--version*) exec {qemu} "$@";; esac
-{qemu} "$@" &
-emulator=$!
-trap 'kill -9 $emulator' TERM INT EXIT
-sleep 1.5
-kill -{signal} $emulator
-wait $emulator
+(sleep 1.5; kill -{signal} $$) &
+exec {qemu} "$@"
 """
 
 
