@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinyhil import __version__
 from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
@@ -23,7 +23,7 @@ from tinyhil.record import Accuracy, Cell, ErrorInfo, Figure, Identity, Record
 if TYPE_CHECKING:
     from tinyhil.board import Board
     from tinyhil.build import Image
-    from tinyhil.device import Device
+    from tinyhil.device import Device, Memory
     from tinyhil.golden import GoldenSet
     from tinyhil.model import Model
     from tinyhil.verdict import Tally
@@ -234,6 +234,18 @@ def run_cell(
     ).outcome()
 
 
+class Measured(Protocol):
+    """What figures are taken of: a Device, or what stands for one."""
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def unit_source(self) -> str: ...
+
+    def memory(self) -> Memory: ...
+
+
 class _Run:
     def __init__(self, cell: Cell, plan: Plan, materials: Materials, guard: Guard, progress: Progress) -> None:
         self.plan = plan
@@ -247,7 +259,7 @@ class _Run:
         self.log = ""
         self.record = Record(
             cell=cell,
-            identity=Identity(tinyhil=__version__, host=_host()),
+            identity=Identity(tinyhil=__version__, host=host()),
             command=run_command_line(cell, plan),
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
@@ -283,13 +295,13 @@ class _Run:
         board = self.materials.board(cell.board)
         check_target(board, cell.target)
         model = self.model = self.materials.model(cell.model_path)
-        self._identify(model={"name": model.name, "sha256": model.sha256, "bytes": len(model.data)})
+        self._identify(model=model_identity(model))
         self._check_runnable(model)
         golden = self.golden = self.materials.golden(cell.model_path, plan)
-        self._identify(golden=_provenance(golden))
+        self._identify(golden=provenance(golden))
         image = self.materials.image(cell.board, cell.engine, cell.kernels)
-        self._identify(image=_image_identity(image))
-        self._image_figures(image, model)
+        self._identify(image=image_identity(image))
+        self.record.figures.update(image_figures(image, model))
         self._stage("prepare")
         self.guard.check()
 
@@ -305,14 +317,14 @@ class _Run:
                 device.load(model, plan.arena_bytes)
                 self._stage("boot")
                 self.tally = run_golden(device, golden, step=self._step)
-                self._device_figures(device)
+                self.record.figures.update(device_figures(device, self.tally))
                 self._stage("run")
             except TinyhilError:
                 self.log = device.last_words()
                 raise
             finally:
                 self.guard.holds(None)
-        self._conclude(self.tally, golden)
+        conclude(self.record, self.tally, golden)
 
     def _check_runnable(self, model: Model) -> None:
         from tinyhil.model import check_runnable
@@ -323,39 +335,49 @@ class _Run:
         self.guard.check()
         self.progress("run", done, total)
 
-    def _image_figures(self, image: Image, model: Model) -> None:
-        figures = self.record.figures
-        figures["model"] = Figure(len(model.data), "bytes", "file")
-        if image.flash_bytes:
-            figures["flash"] = Figure(image.flash_bytes, "bytes", f"{image.kind} image, every operator, without model")
-            figures["ram"] = Figure(image.ram_bytes, "bytes", f"{image.kind} image, without arena")
 
-    def _device_figures(self, device: Device) -> None:
-        figures, tally = self.record.figures, self.tally
-        assert tally is not None
-        if tally.units is not None and device.unit:
-            figures["inference"] = Figure(tally.units, device.unit, device.unit_source)
-        memory = device.memory()
-        figures["arena_used"] = Figure(memory.arena_used, "bytes", "device")
-        figures["arena_available"] = Figure(memory.arena_bytes, "bytes", "device")
-        if memory.stack_bytes:
-            figures["stack_peak"] = Figure(memory.stack_peak, "bytes", "device, stack painting")
-            figures["stack_reserved"] = Figure(memory.stack_bytes, "bytes", "device")
-
-    def _conclude(self, tally: Tally, golden: GoldenSet) -> None:
-        record = self.record
-        record.vectors = {kind: golden.kinds.count(kind) for kind in dict.fromkeys(golden.kinds)}
-        if tally.labelled:
-            record.accuracy = Accuracy(tally.correct, tally.labelled)
-        record.difference = tally.difference
-        record.verdict = "fail" if tally.difference else "pass"
+def image_figures(image: Image, model: Model) -> dict[str, Figure]:
+    """What model and image take, in bytes."""
+    figures = {"model": Figure(len(model.data), "bytes", "file")}
+    if image.flash_bytes:
+        figures["flash"] = Figure(image.flash_bytes, "bytes", f"{image.kind} image, every operator, without model")
+        figures["ram"] = Figure(image.ram_bytes, "bytes", f"{image.kind} image, without arena")
+    return figures
 
 
-def _host() -> dict[str, str]:
+def device_figures(device: Measured, tally: Tally) -> dict[str, Figure]:
+    """What the inferences cost on the device."""
+    figures = {}
+    if tally.units is not None and device.unit:
+        figures["inference"] = Figure(tally.units, device.unit, device.unit_source)
+    memory = device.memory()
+    figures["arena_used"] = Figure(memory.arena_used, "bytes", "device")
+    figures["arena_available"] = Figure(memory.arena_bytes, "bytes", "device")
+    if memory.stack_bytes:
+        figures["stack_peak"] = Figure(memory.stack_peak, "bytes", "device, stack painting")
+        figures["stack_reserved"] = Figure(memory.stack_bytes, "bytes", "device")
+    return figures
+
+
+def conclude(record: Record, tally: Tally, golden: GoldenSet) -> None:
+    """Writes the verdict that follows from the tally into the record."""
+    record.vectors = {kind: golden.kinds.count(kind) for kind in dict.fromkeys(golden.kinds)}
+    if tally.labelled:
+        record.accuracy = Accuracy(tally.correct, tally.labelled)
+    record.difference = tally.difference
+    record.verdict = "fail" if tally.difference else "pass"
+
+
+def host() -> dict[str, str]:
+    """What this computer is, as a record has it."""
     return {"system": platform.system(), "machine": platform.machine(), "python": platform.python_version()}
 
 
-def _provenance(golden: GoldenSet) -> dict[str, Any]:
+def model_identity(model: Model) -> dict[str, str | int]:
+    return {"name": model.name, "sha256": model.sha256, "bytes": len(model.data)}
+
+
+def provenance(golden: GoldenSet) -> dict[str, Any]:
     return {
         "oracle": golden.oracle,
         "oracle_version": golden.oracle_version,
@@ -365,7 +387,7 @@ def _provenance(golden: GoldenSet) -> dict[str, Any]:
     }
 
 
-def _image_identity(image: Image) -> dict[str, Any]:
+def image_identity(image: Image) -> dict[str, Any]:
     return {
         "build_id": image.build_id,
         "kind": image.kind,

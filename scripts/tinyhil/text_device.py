@@ -52,8 +52,17 @@ class Lines(Protocol):
 class TextDevice:
     """A device behind `lines`, which runs `image` with its model already in the slot."""
 
-    def __init__(self, board: Board, image: Image, lines: Lines, *, instructions_per_tick: float | None = None) -> None:
-        """Raises WrongDevice where another board or image answers."""
+    def __init__(
+        self,
+        board: Board,
+        image: Image,
+        lines: Lines,
+        *,
+        instructions_per_tick: float | None = None,
+        unit_source: str = "",
+    ) -> None:
+        """unit_source: where a count of instructions comes from. Raises WrongDevice where another image answers."""
+        self.unit_source = unit_source
         self.board = board
         self.image = image
         self._lines = lines
