@@ -130,7 +130,9 @@ class TextDevice:
         return b"".join(bytes.fromhex(reply.values["hex"]) for reply in replies)
 
     def _units(self, values: dict[str, str]) -> int | None:
-        return round(int(values["ticks"]) * self._per_tick) if self._per_tick and "ticks" in values else None
+        if self._per_tick is None or "milliticks" not in values:
+            return None
+        return round(int(values["milliticks"]) * self._per_tick / 1000)
 
     def memory(self) -> Memory:
         values = self._ask("mem")[0].values
