@@ -30,12 +30,13 @@ requirements.LOOKS["sklearn"] = requirements.package("sklearn")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): skip, with the reason, where one of these is missing")
-    # Without options the device tests run on the host and on every board, with the project's own models.
+    # Without options the device tests run on the host and on every board that QEMU has, with the project's own models.
     option = config.option
     if not option.hil_board:
-        from tinyhil.board import board_names
+        from tinyhil.board import board_names, load_board
 
-        option.hil_board = board_names()
+        everyday = {"native", "qemu"}
+        option.hil_board = [name for name in board_names() if next(iter(load_board(name).targets)) in everyday]
     if not option.hil_model:
         from tinyhil.matrix import own_models
 

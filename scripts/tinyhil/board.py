@@ -56,15 +56,22 @@ class BuildSpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """One way of running the board. `machine` and `args` are for an emulator.
+    """One way of running the board. `machine` and `args` are QEMU's; what follows the counter's scale is Renode's.
 
     instructions_per_tick: instructions in one tick of the port's counter; None where it does not count instructions.
+    script, platform: existing files, .resc and .repl. uart: its name in them. mips: the core's PerformanceInMips.
+    since: the first Renode version that has all of the board.
     """
 
     name: str
     machine: str
     args: tuple[str, ...]
     instructions_per_tick: float | None
+    script: Path | None = None
+    platform: Path | None = None
+    uart: str = ""
+    mips: int | None = None
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,15 +249,7 @@ def _read(path: Path) -> Board:
         raise file.error(["name"], f"'{values['name']}' is not the folder's name, '{folder.name}'")
     build = _build(file, folder)
     memory = _memory(file, on_host=build.compiler == "host")
-    targets = {
-        name: TargetSpec(
-            name=name,
-            machine=spec.get("machine", ""),
-            args=tuple(spec.get("args", ())),
-            instructions_per_tick=float(spec["instructions_per_tick"]) if "instructions_per_tick" in spec else None,
-        )
-        for name, spec in values["targets"].items()
-    }
+    targets = {name: _target(file, folder, name) for name in values["targets"]}
     stack_bytes = _bytes(values["stack_bytes"])
     if stack_bytes % 8 != 0:
         raise file.error(["stack_bytes"], f"{stack_bytes} is not a multiple of 8")
@@ -265,6 +264,30 @@ def _read(path: Path) -> Board:
         stack_bytes=stack_bytes,
         build=build,
         targets=targets,
+    )
+
+
+def _target(file: _File, folder: Path, name: str) -> TargetSpec:
+    spec = file.values["targets"][name]
+
+    def beside(key: str) -> Path | None:
+        if key not in spec:
+            return None
+        found: Path = folder / spec[key]
+        if not found.is_file():
+            raise file.error(["targets", name, key], f"no file '{spec[key]}' in {folder}")
+        return found
+
+    return TargetSpec(
+        name=name,
+        machine=spec.get("machine", ""),
+        args=tuple(spec.get("args", ())),
+        instructions_per_tick=float(spec["instructions_per_tick"]) if "instructions_per_tick" in spec else None,
+        script=beside("script"),
+        platform=beside("platform"),
+        uart=spec.get("uart", ""),
+        mips=spec.get("mips"),
+        since=spec.get("since", ""),
     )
 
 

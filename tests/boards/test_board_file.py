@@ -34,6 +34,13 @@ build:
   defines: {UART_BASE: 0x40000000, NAME: text}
 targets:
   qemu: {machine: my-machine, args: [-global, x=y], instructions_per_tick: 62.5}
+  renode:
+    script: my_board.resc
+    platform: my_board.repl
+    uart: sysbus.uart0
+    mips: 64
+    instructions_per_tick: 1
+    since: "1.15.3"
 """
 
 
@@ -45,6 +52,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pa
     def write(text: str) -> Path:
         folder = tmp_path / "my_board"
         (folder / "my_port").mkdir(parents=True)
+        (folder / "my_board.resc").touch()
+        (folder / "my_board.repl").touch()
         path = folder / "board.yaml"
         path.write_text(text)
         return path
@@ -81,6 +90,10 @@ def test_a_board_is_what_its_file_says(write: Callable[[str], Path]) -> None:
     assert board.targets["qemu"].machine == "my-machine"
     assert board.targets["qemu"].args == ("-global", "x=y")
     assert board.targets["qemu"].instructions_per_tick == 62.5
+    renode = board.targets["renode"]
+    assert (renode.script, renode.platform) == (path.parent / "my_board.resc", path.parent / "my_board.repl")
+    assert (renode.uart, renode.mips, renode.instructions_per_tick) == ("sysbus.uart0", 64, 1)
+    assert renode.since == "1.15.3"
 
 
 def test_boards_of_the_environment_are_listed_beside_our_own(write: Callable[[str], Path]) -> None:
@@ -92,7 +105,8 @@ def test_boards_of_the_environment_are_listed_beside_our_own(write: Callable[[st
 def test_every_board_that_comes_with_tinyhil_is_valid(name: str) -> None:
     board = load_board(name)
     assert board.targets
-    assert board.slot.bytes >= 64 + 333_288
+    small = board.memory["flash"].bytes <= 128 * 1024
+    assert board.slot.bytes >= (32 * 1024 if small else 64 + 333_288)
 
 
 def test_an_unknown_board_is_refused_with_names_like_it() -> None:
@@ -120,6 +134,8 @@ def test_a_board_is_named_not_pathed(name: str) -> None:
         ("  linker_script: cortex_m/image.ld\n", "", "build.linker_script"),
         ("machine: my-machine, ", "", "targets.qemu.machine"),
         (", instructions_per_tick: 62.5", "", "targets.qemu.instructions_per_tick"),
+        ("    mips: 64\n", "", "targets.renode.mips"),
+        ('    since: "1.15.3"\n', "", "targets.renode.since"),
         ("base: 0x20000000, ", "", "memory.ram.base"),
         (", bytes: 256K", "", "memory.ram.bytes"),
         ("  flash: {base: 0x08000000, bytes: 1M}\n", "", "memory.flash"),
@@ -140,6 +156,7 @@ def test_a_missing_key_is_named(write: Callable[[str], Path], old: str, new: str
         ("machine:", "machin:", "targets.qemu.machin", "machine"),
         ("linker_script:", "linker-script:", "build.linker-script", "linker_script"),
         ("  qemu:", "  qemo:", "targets.qemo", "qemu"),
+        ("  renode:", "  renod:", "targets.renod", "renode"),
         ("base: 0x20000000", "bass: 0x20000000", "memory.ram.bass", "base"),
     ],
 )
@@ -176,6 +193,15 @@ def test_an_unknown_key_like_no_other_is_answered_with_those_there_are(write: Ca
         ),
         ("instructions_per_tick: 62.5", "instructions_per_tick: 0", "targets.qemu.instructions_per_tick", "0"),
         ("slot: {memory: flash, offset: 512K, bytes: 512K, writable: false}", "slot: 512K", "slot", "a mapping"),
+        ("mips: 64", "mips: 6.4", "targets.renode.mips", "must be an integer, not 6.4"),
+        (
+            'since: "1.15.3"',
+            "since: 1.15",
+            "targets.renode.since",
+            "not 1.15 (the first Renode version that has all of the board, in quotes)",
+        ),
+        ('since: "1.15.3"', "since: new", "targets.renode.since", "'new' is not of the form"),
+        ("uart: sysbus.uart0", "uart: uart0", "targets.renode.uart", "'uart0' is not of the form"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named_with_what_is_expected(
@@ -197,6 +223,8 @@ def test_a_value_of_the_wrong_type_is_named_with_what_is_expected(
         ("slot: {memory: flash", "slot: {memory: ram", "slot.offset", "must end where ram ends"),
         ("stack_bytes: 4096", "stack_bytes: 4097", "stack_bytes", "not a multiple of 8"),
         ("[cortex_m, my_port]", "[cortex_m, your_port]", "build.ports[1]", "no folder 'your_port'"),
+        ("script: my_board.resc", "script: your.resc", "targets.renode.script", "no file 'your.resc'"),
+        ("platform: my_board.repl", "platform: your.repl", "targets.renode.platform", "no file 'your.repl'"),
         ("cortex_m/image.ld", "cortex_m/imag.ld", "build.linker_script", "no file 'cortex_m/imag.ld'"),
         ("title: My board", "title: My board\ntitle: Again", "title", f"given twice (first in line {2})"),
     ],

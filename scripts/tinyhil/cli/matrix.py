@@ -13,8 +13,8 @@ from tinyhil.cli.options import names
 
 
 @click.command("matrix")
-@click.option("--boards", multiple=True, callback=names, help="Boards, with commas.  [default: all emulated boards]")
-@click.option("--target", "-t", help="qemu, native, ...  [default: each board's first]")
+@click.option("--boards", multiple=True, callback=names, help="Boards, with commas.  [default: all with the target]")
+@click.option("--target", "-t", help="qemu, renode, ...  [default: qemu; of boards that are named, each one's first]")
 @click.option(
     "--models",
     "-m",
@@ -92,7 +92,7 @@ def matrix_command(
 
 
 def _places(boards: tuple[str, ...], target: str | None) -> list[tuple[str, str]]:
-    """(board, target) for each board. Without names: every board that is not the host itself."""
+    """(board, target) for each board. Without names: every board with the target, QEMU's where none is asked for."""
     from tinyhil.board import board_names, load_board
     from tinyhil.errors import BoardFileError
     from tinyhil.runner import default_target
@@ -105,8 +105,10 @@ def _places(boards: tuple[str, ...], target: str | None) -> list[tuple[str, str]
             # Its cells will say so; the other boards run.
             places.append((name, target or "qemu"))
             continue
-        if boards or list(board.targets) != ["native"]:
+        if boards:
             places.append((name, target or default_target(board)))
+        elif (target or "qemu") in board.targets:
+            places.append((name, target or "qemu"))
     return places
 
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The USART and LPUART of STM32, polled. Two generations of register layout: "1" has one data register and a status
+// register (F1, F2, F4, L1); "2" has separate data registers, and flags that are cleared in a register of their own
+// (F0, F3, F7, G, H7, L0, L4, L5, U5). One byte is buffered: the application must poll once a byte time (87 us at
+// 115,200 baud).
+//
+// board.yaml gives TINYHIL_USART_GENERATION, TINYHIL_UART_BASE, TINYHIL_UART_CLOCK_HZ, TINYHIL_UART_BAUD and
+// TINYHIL_UART_IS_LPUART (0 or 1); the clock's source is what reset or clock.cc leaves.
+#include "ports/cortex_m/uart.h"
+
+#include "ports/cortex_m/registers.h"
+#include "ports/port.h"
+#include "ports/stm32/clock.h"
+
+namespace tinyhil::port {
+namespace {
+
+#if TINYHIL_USART_GENERATION == 1
+constexpr uintptr_t kStatus = TINYHIL_UART_BASE + 0x00;
+constexpr uintptr_t kReceived = TINYHIL_UART_BASE + 0x04;
+constexpr uintptr_t kSend = TINYHIL_UART_BASE + 0x04;
+constexpr uintptr_t kDivider = TINYHIL_UART_BASE + 0x08;
+constexpr uintptr_t kControl = TINYHIL_UART_BASE + 0x0C;
+constexpr uint32_t kControlOn = (1u << 13) | (1u << 3) | (1u << 2);  // UE, TE, RE
+#elif TINYHIL_USART_GENERATION == 2
+constexpr uintptr_t kControl = TINYHIL_UART_BASE + 0x00;
+constexpr uintptr_t kDivider = TINYHIL_UART_BASE + 0x0C;
+constexpr uintptr_t kStatus = TINYHIL_UART_BASE + 0x1C;
+constexpr uintptr_t kClear = TINYHIL_UART_BASE + 0x20;
+constexpr uintptr_t kReceived = TINYHIL_UART_BASE + 0x24;
+constexpr uintptr_t kSend = TINYHIL_UART_BASE + 0x28;
+constexpr uint32_t kControlOn = (1u << 3) | (1u << 2) | (1u << 0);  // TE, RE, UE
+#else
+#error TINYHIL_USART_GENERATION is 1 or 2
+#endif
+
+// The same bits in both generations.
+constexpr uint32_t kStatusErrors = 0xF;  // parity, framing, noise, overrun
+constexpr uint32_t kStatusReceived = 1u << 5;
+constexpr uint32_t kStatusSendEmpty = 1u << 7;
+
+// An LPUART counts 256ths of its clock. To the nearest, since the division leaves a rest.
+constexpr uint64_t kScaledClock = uint64_t{TINYHIL_UART_CLOCK_HZ} * (TINYHIL_UART_IS_LPUART ? 256 : 1);
+constexpr uint64_t kDivisor = (kScaledClock + TINYHIL_UART_BAUD / 2) / TINYHIL_UART_BAUD;
+static_assert(TINYHIL_UART_IS_LPUART ? kDivisor >= 0x300 && kDivisor < (1u << 20)
+                                     : kDivisor >= 16 && kDivisor < (1u << 16),
+              "the divider of a USART is 16 to 65,535, that of an LPUART 768 to 1,048,575");
+constexpr uint64_t kBaudMade = kScaledClock / kDivisor;
+static_assert(kBaudMade * 50 >= TINYHIL_UART_BAUD * 49ull && kBaudMade * 50 <= TINYHIL_UART_BAUD * 51ull,
+              "the clock does not divide to within 2 % of the baud rate");
+
+}  // namespace
+
+void UartInit() {
+  ClockInit();
+  Register(kDivider) = static_cast<uint32_t>(kDivisor);
+  Register(kControl) = kControlOn;
+}
+
+int ReadByte() {
+  const uint32_t status = Register(kStatus);
+#if TINYHIL_USART_GENERATION == 2
+  if ((status & kStatusErrors) != 0) Register(kClear) = status & kStatusErrors;
+#endif
+  if ((status & kStatusReceived) == 0) return -1;
+  return static_cast<int>(Register(kReceived) & 0xFF);  // after the status, this clears errors in generation 1
+}
+
+void Write(const uint8_t* data, uint32_t size) {
+  for (; size != 0; --size) {
+    while ((Register(kStatus) & kStatusSendEmpty) == 0) {
+    }
+    Register(kSend) = *data++;
+  }
+}
+
+}  // namespace tinyhil::port
