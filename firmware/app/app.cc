@@ -14,10 +14,10 @@
 namespace tinyhil {
 namespace {
 
-// A frame that stays open for so long is given up, so that a person can type. By the port's counter where it has one;
-// a port without one sleeps a few milliseconds each time there is nothing to read.
-constexpr uint64_t kPauseTicks = 1u << 23;
-constexpr uint32_t kPausePolls = 50;
+// A frame that stays open over so many reads of nothing is given up, so that a person can type: 0.1 s to 2 s, as fast
+// as the core polls. A port without a counter is a host process, which sleeps in each such read.
+constexpr uint32_t kPausePolls = 1u << 20;
+constexpr uint32_t kPausePollsAsleep = 64;
 
 void Write(const uint8_t* data, uint32_t size) { port::Write(data, size); }
 
@@ -34,15 +34,13 @@ class Pause {
 
   // Called each time nothing came. True once it is long.
   bool Long() {
-    const uint64_t now = port::CounterTicks();
-    if (polls_ == 0) since_ = now;
     ++polls_;
-    return now == 0 ? polls_ > kPausePolls : now - since_ > kPauseTicks;
+    if (polls_ == kPausePollsAsleep) return port::CounterTicks() == 0;
+    return polls_ == kPausePolls;
   }
 
  private:
   uint32_t polls_ = 0;
-  uint64_t since_ = 0;
 };
 
 void Take(uint8_t byte) {

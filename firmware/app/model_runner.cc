@@ -40,10 +40,7 @@ class ModelRunner::Hook final : public OpHook {
   }
 
   void End(uint32_t op) override {
-    if (run_.profile) {
-      const uint64_t ticks = port::CounterTicks();
-      results_[op].ticks = ticks < UINT32_MAX ? static_cast<uint32_t>(ticks) : UINT32_MAX;
-    }
+    if (run_.profile) results_[op].milliticks = port::CounterMilliticks();
     if (run_.checksums) results_[op].wrote_crc = Checksum(op, Access::kWritten);
   }
 
@@ -170,8 +167,8 @@ Error ModelRunner::RunOnce(const Run& run) {
   }
   port::CounterRestart();
   const Error error = engine.Invoke(nullptr);
-  ticks_ = port::CounterTicks();
-  has_ticks_ = error.ok() && ticks_ != 0;
+  milliticks_ = port::CounterMilliticks();
+  has_ticks_ = error.ok() && milliticks_ != 0;
   return error;
 }
 

@@ -2,8 +2,8 @@
 // Loads the model, feeds it, runs it, and keeps what a run found out about each operator. What both languages of the
 // link do, they do through this.
 //
-// RAM: none of its own. All that the port leaves free (port::Arena) is the engine's, but for 12 bytes an operator at
-// the end, where a run with checksums or profile notes its findings. Those 12 bytes are set aside before the model is
+// RAM: none of its own. All that the port leaves free (port::Arena) is the engine's, but for 16 bytes an operator at
+// the end, where a run with checksums or profile notes its findings. Those 16 bytes are set aside before the model is
 // planned wherever it fits beside them; where it only fits without, such runs are refused with the number that is
 // missing.
 #ifndef TINYHIL_APP_MODEL_RUNNER_H_
@@ -21,7 +21,7 @@ class ModelRunner {
   struct OpResult {
     uint32_t read_crc;   // CRC-32 chained over what it read, constants left out
     uint32_t wrote_crc;  // over what it wrote
-    uint32_t ticks;      // UINT32_MAX: that many or more
+    uint64_t milliticks;
   };
 
   struct Run {
@@ -48,8 +48,8 @@ class ModelRunner {
   Error RunOnce(const Run& run);
 
   // Of the last run that succeeded.
-  bool has_ticks() const { return has_ticks_; }
-  uint64_t ticks() const { return ticks_; }  // of the inference alone; only where no hook distorted it and the port counts
+  bool has_ticks() const { return has_ticks_; }        // the port counts, and no hook distorted it
+  uint64_t milliticks() const { return milliticks_; }  // of the inference alone; only where has_ticks()
   bool has_checksums() const { return has_checksums_; }
   bool has_profile() const { return has_profile_; }
   const OpResult& result(uint32_t op) const { return results_[op]; }
@@ -70,7 +70,7 @@ class ModelRunner {
   bool has_profile_ = false;
   uint32_t arena_limit_ = 0;
   uint32_t result_room_bytes_ = 0;
-  uint64_t ticks_ = 0;
+  uint64_t milliticks_ = 0;
   OpResult* results_ = nullptr;
 };
 

@@ -24,7 +24,8 @@ Error Refuse(Code code, const char* detail, uint32_t want = 0, uint32_t got = 0)
 Error WrongLength() { return Refuse(Code::kBadRequest, "the payload is longer or shorter than this request's"); }
 
 // u8: 1 where want is a lower bound | u32 want | u32 got | u8 length, path | u8 length, detail
-void AppendError(const Error& error, PayloadWriter& out) {
+// Not inlined: its line would lie on the stack while the engine runs.
+[[gnu::noinline]] void AppendError(const Error& error, PayloadWriter& out) {
   LineWriter path;
   AppendPath(error, path);
   const char* detail = error.detail != nullptr ? error.detail : "";
@@ -260,7 +261,7 @@ Error Requests::Run(PayloadReader& in, PayloadWriter& out) {
   uint32_t output_bytes = 0;
   uint32_t here = runner_.has_ticks() ? kRunTicks : 0;
   out.U32(0);
-  out.U64(runner_.has_ticks() ? runner_.ticks() : 0);
+  out.U64(runner_.has_ticks() ? runner_.milliticks() : 0);
   for (uint32_t i = 0; i < output_count; ++i) {
     const TensorInfo tensor = engine.Output(i);
     out.U32(Crc32(0, tensor.data, tensor.bytes));
@@ -279,7 +280,7 @@ Error Requests::Run(PayloadReader& in, PayloadWriter& out) {
     AppendResults(false, 0, op_count, out);
     here |= kRunChecksums;
   }
-  if (run.profile && op_count <= out.left() / 4) {
+  if (run.profile && op_count <= out.left() / 8) {
     AppendResults(true, 0, op_count, out);
     here |= kRunProfile;
   }
@@ -302,7 +303,7 @@ void Requests::AppendResults(bool profile, uint32_t first, uint32_t count, Paylo
   for (uint32_t op = first; op < first + count; ++op) {
     const ModelRunner::OpResult& result = runner_.result(op);
     if (profile) {
-      out.U32(result.ticks);
+      out.U64(result.milliticks);
     } else {
       out.U32(result.read_crc);
       out.U32(result.wrote_crc);
@@ -319,7 +320,7 @@ Error Requests::Results(bool profile, PayloadReader& in, PayloadWriter& out) con
   const uint32_t total = TheEngine().OpCount();
   if (first > total) return Refuse(Code::kBadIndex, "no such operator", total, first);
   out.U32(total);
-  const uint32_t count = Less(total - first, out.left() / (profile ? 4 : 8));
+  const uint32_t count = Less(total - first, out.left() / 8);
   AppendResults(profile, first, count, out);
   return {};
 }

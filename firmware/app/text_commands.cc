@@ -247,7 +247,7 @@ void TextCommands::Run(Words& words) {
   LineWriter done;
   done.Text("hil run");
   for (uint32_t i = 0; i < inputs; ++i) done.Text(" input-crc=").Hex8(FetchU32(crcs + 4 * i));
-  if (runner_.has_ticks()) done.Text(" ticks=").Number(runner_.ticks());
+  if (runner_.has_ticks()) done.Text(" milliticks=").Number(runner_.milliticks());
   done.WriteChecked(write_);
   for (uint32_t i = 0; i < engine.OutputCount(); ++i) {
     const TensorInfo tensor = engine.Output(i);
@@ -290,7 +290,7 @@ void TextCommands::Ops(Words& words) {
     if (runner_.has_checksums()) {
       line.Text(" read=").Hex8(runner_.result(op).read_crc).Text(" wrote=").Hex8(runner_.result(op).wrote_crc);
     }
-    if (runner_.has_profile()) line.Text(" ticks=").Number(runner_.result(op).ticks);
+    if (runner_.has_profile()) line.Text(" milliticks=").Number(runner_.result(op).milliticks);
     line.WriteChecked(write_);
   }
 }

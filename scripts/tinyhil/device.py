@@ -290,16 +290,16 @@ class Device:
         ]
         return RunResult(
             outputs=outputs,
-            units=None if reply.ticks is None else self._target.to_units(reply.ticks),
+            units=None if reply.milliticks is None else self._target.to_units(reply.milliticks),
             op_reads=reply.op_reads,
             op_writes=reply.op_writes,
-            op_units=self._op_units(reply.op_ticks),
+            op_units=self._op_units(reply.op_milliticks),
         )
 
-    def _op_units(self, ticks: list[int] | None) -> list[int] | None:
-        if ticks is None:
+    def _op_units(self, milliticks: list[int] | None) -> list[int] | None:
+        if milliticks is None:
             return None
-        units = [self._target.to_units(count) for count in ticks]
+        units = [self._target.to_units(count) for count in milliticks]
         return [unit for unit in units if unit is not None] if None not in units else None
 
     def memory(self) -> Memory:

@@ -412,4 +412,4 @@ def test_an_arena_in_which_the_results_of_operators_have_no_room_says_what_is_mi
     target.stop()
     error = refused.value
     assert (error.status, error.path) == (Status.ARENA_TOO_SMALL, "results")
-    assert (error.want, error.got) == (12 * len(digits.operators), 0)
+    assert (error.want, error.got) == (16 * len(digits.operators), 0)

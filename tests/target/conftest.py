@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,25 @@ def rig(request: pytest.FixtureRequest) -> Rig:
     """Each target that is there, in turn."""
     found: Rig = request.getfixturevalue(f"{request.param}_rig")
     return found
+
+
+@pytest.fixture
+def gone() -> Callable[[int], bool]:
+    """gone(pid): waits for a process to end. One that nobody has asked after yet (a zombie) has ended."""
+
+    def ended(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            return True
+
+    def wait(pid: int) -> bool:
+        end = time.monotonic() + 20
+        while not ended(pid) and time.monotonic() < end:
+            time.sleep(0.02)
+        return ended(pid)
+
+    return wait
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from tinyhil import golden
 from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.errors import SlotOverflow, TargetError, WrongDevice
+from tinyhil.link.frame import encode_frame
+from tinyhil.link.protocol import Request
 from tinyhil.model import parse_model
 from tinyhil.model.writer import ModelWriter
 from tinyhil.verdict import compare
@@ -138,3 +141,18 @@ def test_an_input_arrives_alike_through_memory_and_over_the_link(qemu_rig, monke
         for vector in range(3):
             result = device.run([array[vector] for array in known.inputs], checksums=True)
             assert compare(known, vector, result) is None
+
+
+def test_a_person_can_type_after_a_frame_that_never_ended(rig):
+    """The device gives the frame up after a pause; until then what is typed is lost in it."""
+    with rig.open() as device:
+        channel = device._link._channel
+        channel.write(encode_frame(Request.MEMORY, 1, 1)[:-3])
+        said = b""
+        for _ in range(20):
+            time.sleep(1.5)
+            channel.write(b"hil mem *?%")
+            said += channel.read(1.0)
+            if said:
+                break
+        assert b"hil mem arena-used=" in said

@@ -40,14 +40,6 @@ def run_for_ever(device, rig):
         device.run(rig.vector)
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def address_of(rig, function: str) -> int:
     return next(start for start, _, name in Symbols(rig.image.elf)._functions if function in name)
 
@@ -59,13 +51,13 @@ def test_one_that_is_killed_in_the_middle_died(rig, shortly):
             run_for_ever(device, rig)
 
 
-def test_one_that_is_stopped_in_the_middle_hung(rig, shortly):
+def test_one_that_is_stopped_in_the_middle_hung(rig, shortly, gone):
     with rig.open(patience_s=1.0) as device:
         shortly(os.kill, pid_of(device), signal.SIGSTOP)
         with pytest.raises(TargetHung, match=f"process {pid_of(device)} is stopped"):
             run_for_ever(device, rig)
         pid = pid_of(device)
-    assert not alive(pid)
+    assert gone(pid)
 
 
 def test_firmware_that_never_ends_hung_where_it_is(qemu_rig):
@@ -108,6 +100,16 @@ def test_one_that_cannot_start_says_why_in_its_own_words(native_rig, tmp_path):
     with pytest.raises(TargetStartFailed, match="status 7") as failed:
         Device.open(native_rig.board, "native", replace(native_rig.image, elf=broken))
     assert "no such luck" in failed.value.details
+
+
+def test_a_wrapper_around_the_program_ends_with_all_that_it_started(native_rig, tmp_path, gone):
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\n"{native_rig.image.elf}" "$@" &\necho $! > {tmp_path}/pid\nwait\n')
+    wrapper.chmod(0o755)
+    with Device.open(native_rig.board, "native", replace(native_rig.image, elf=wrapper), native_rig.model) as device:
+        device.load(native_rig.model)
+        inner = int((tmp_path / "pid").read_text())
+    assert gone(inner)
 
 
 def test_a_program_that_is_not_there_cannot_start(native_rig, tmp_path):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -25,17 +24,6 @@ print(device._target.process.pid, flush=True)
 """
 
 
-def gone(pid: int) -> bool:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def start(rig, then: str) -> tuple[subprocess.Popen[str], int]:
     code = OPENS_A_DEVICE.format(then=then)
     python = subprocess.Popen(
@@ -44,27 +32,27 @@ def start(rig, then: str) -> tuple[subprocess.Popen[str], int]:
     return python, int(python.stdout.readline())
 
 
-def test_it_ends_with_the_device(rig):
+def test_it_ends_with_the_device(rig, gone):
     with rig.open() as device:
         pid = device._target.process.pid
     assert gone(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
-def test_it_ends_when_python_is_killed(rig):
+def test_it_ends_when_python_is_killed(rig, gone):
     python, pid = start(rig, "time.sleep(60)")
     python.kill()
     python.wait()
     assert gone(pid)
 
 
-def test_it_ends_with_a_program_that_forgot_to_close_it(rig):
+def test_it_ends_with_a_program_that_forgot_to_close_it(rig, gone):
     python, pid = start(rig, "")
     assert python.wait() == 0
     assert gone(pid)
 
 
-def test_it_ends_with_a_program_that_is_interrupted(rig):
+def test_it_ends_with_a_program_that_is_interrupted(rig, gone):
     python, pid = start(rig, "time.sleep(60)")
     python.send_signal(signal.SIGINT)
     python.wait()

@@ -16,6 +16,7 @@ _OUTPUT_READ = struct.Struct("<III")
 _RUN_REPLY = struct.Struct("<IQ")
 _LOAD_REPLY = struct.Struct("<7I")
 _TENSOR_REPLY = struct.Struct("<BBHfiII")
+_RESULT_BYTES = 8  # of one operator: two checksums, or milliticks
 _REPEATS = 3  # of a run whose inputs were not what was announced, or whose outputs were not
 
 
@@ -47,13 +48,16 @@ class TensorReply:
 
 @dataclass(frozen=True)
 class RunReply:
-    """ticks: None where checksums or profile were taken. The lists have an entry an operator, where asked for."""
+    """Milliticks are thousandths of a tick of the device's counter. Lists have an entry an operator, where asked for.
 
-    ticks: int | None
+    milliticks: of the inference alone; None where checksums or profile were taken, or the device does not count.
+    """
+
+    milliticks: int | None
     outputs: list[bytes]
     op_reads: list[int] | None
     op_writes: list[int] | None
-    op_ticks: list[int] | None
+    op_milliticks: list[int] | None
 
 
 @dataclass(frozen=True)
@@ -172,34 +176,33 @@ class Commands:
         )
 
     def _parse_run(self, reply: bytes, asked: Run) -> RunReply:
-        flags, ticks = _unpack(_RUN_REPLY, reply[: _RUN_REPLY.size])
+        flags, milliticks = _unpack(_RUN_REPLY, reply[: _RUN_REPLY.size])
         here = Run(flags)
-        count = len(self._output_bytes)
-        at = _RUN_REPLY.size + 4 * count
-        crcs = _numbers(reply[_RUN_REPLY.size : at], count)
+        at = _RUN_REPLY.size + 4 * len(self._output_bytes)
+        crcs = _numbers("I", len(self._output_bytes), reply[_RUN_REPLY.size : at])
         outputs: list[bytes] = []
         if Run.OUTPUT in here:
             for size in self._output_bytes:
                 outputs.append(reply[at : at + size])
                 at += size
-        reads = writes = op_ticks = None
+        reads = writes = op_milliticks = None
+        ops_bytes = _RESULT_BYTES * self._op_count
         if Run.CHECKSUMS in asked:
             if Run.CHECKSUMS in here:
-                pairs = _numbers(reply[at : at + 8 * self._op_count], 2 * self._op_count)
-                at += 8 * self._op_count
+                raw = reply[at : at + ops_bytes]
+                at += ops_bytes
             else:
-                pairs = self._results(Request.CHECKSUMS, 2)
+                raw = self._results(Request.CHECKSUMS)
+            pairs = _numbers("I", 2 * self._op_count, raw)
             reads, writes = pairs[0::2], pairs[1::2]
         if Run.PROFILE in asked:
-            if Run.PROFILE in here:
-                op_ticks = _numbers(reply[at : at + 4 * self._op_count], self._op_count)
-            else:
-                op_ticks = self._results(Request.PROFILE, 1)
+            raw = reply[at : at + ops_bytes] if Run.PROFILE in here else self._results(Request.PROFILE)
+            op_milliticks = _numbers("Q", self._op_count, raw)
         if Run.OUTPUT not in here:
             outputs = self._read_outputs()
         if [zlib.crc32(data) for data in outputs] != crcs:
             raise _Spoilt
-        return RunReply(ticks if Run.TICKS in here else None, outputs, reads, writes, op_ticks)
+        return RunReply(milliticks if Run.TICKS in here else None, outputs, reads, writes, op_milliticks)
 
     def _read_outputs(self) -> list[bytes]:
         room = self._max_payload
@@ -218,14 +221,14 @@ class Commands:
             outputs[index] += part
         return outputs
 
-    def _results(self, request: Request, words: int) -> list[int]:
-        """Pages of what the last run noted, `words` numbers an operator."""
-        found: list[int] = []
-        while len(found) < words * self._op_count:
-            page = self._ask(request, struct.pack("<I", len(found) // words))[4:]
-            if not page or len(page) % (4 * words):
+    def _results(self, request: Request) -> bytes:
+        """What the last run noted of each operator, page by page."""
+        found = b""
+        while len(found) < _RESULT_BYTES * self._op_count:
+            page = self._ask(request, struct.pack("<I", len(found) // _RESULT_BYTES))[4:]
+            if not page or len(page) % _RESULT_BYTES:
                 raise ProtocolError(f"a page of {len(page)} bytes for {request.name}")
-            found += _numbers(page, len(page) // 4)
+            found += page
         return found
 
     def memory(self) -> Memory:
@@ -250,10 +253,9 @@ def _unpack(layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
     return layout.unpack(payload)
 
 
-def _numbers(payload: bytes, count: int) -> list[int]:
-    if len(payload) != 4 * count:
-        raise ProtocolError(f"{len(payload)} bytes where {4 * count} belong")
-    return list(struct.unpack(f"<{count}I", payload))
+def _numbers(kind: str, count: int, payload: bytes) -> list[int]:
+    """So many numbers, as struct names their kind."""
+    return list(_unpack(struct.Struct(f"<{count}{kind}"), payload))
 
 
 def _tensor(payload: bytes) -> TensorReply:

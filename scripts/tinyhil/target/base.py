@@ -55,8 +55,8 @@ class Target(ABC):
         """The function an address lies in, with the offset; "" where unknown."""
         return ""
 
-    def to_units(self, ticks: int) -> int | None:
-        """A count of the device's counter in `unit`; None where nothing is counted."""
+    def to_units(self, milliticks: int) -> int | None:
+        """Thousandths of a tick of the device's counter in `unit`; None where nothing is counted."""
         return None
 
     @property

@@ -2,7 +2,8 @@
 """A child process that cannot outlive this one, and what can be told about it from outside.
 
 The kernel ends the child when the thread that began it ends (Linux, PR_SET_PDEATHSIG, set by util-linux's setpriv
-before the program starts). So all children are begun by one thread that lives as long as this process does.
+before the program starts). So all children are begun by one thread that lives as long as this process does. A child
+whose parent ended before the kernel was told finds that out by itself, and does not start.
 """
 
 from __future__ import annotations
@@ -39,10 +40,13 @@ def _spawner() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="tinyhil-spawn")
 
 
-@cache
-def _setpriv() -> tuple[str, ...]:
-    path = shutil.which("setpriv") if os.uname().sysname == "Linux" else None
-    return (path, "--pdeathsig", "KILL", "--") if path else ()
+def _tied_to_us() -> tuple[str, ...]:
+    """What to put before a command so that it ends with this process."""
+    setpriv = shutil.which("setpriv") if os.uname().sysname == "Linux" else None
+    if setpriv is None:
+        return ()
+    start_if_parent_lives = 'test "$PPID" = "$0" && exec "$@"'
+    return (setpriv, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", start_if_parent_lives, str(os.getpid()))
 
 
 class Process:
@@ -63,11 +67,12 @@ class Process:
 
     def _spawn(self, command: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*_setpriv(), *command],
+            [*_tied_to_us(), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
             pass_fds=pass_fds,
+            start_new_session=True,
         )
 
     @property
@@ -75,12 +80,13 @@ class Process:
         return self._popen.pid
 
     def stop(self) -> None:
-        """Kills it. May be called from any thread, and again."""
+        """Kills it, and what it started itself. May be called from any thread, and again."""
         with self._lock:
             if self.stopped:
                 return
             self.stopped = True
-            self._popen.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
             self._words = self._read_words()
             self._stderr.close()
