@@ -130,8 +130,8 @@ Error Requests::Info(PayloadReader& in, PayloadWriter& out, uint32_t damaged_fra
   for (uint32_t i = 0; i < kInfoLines; ++i) {
     LineWriter line;
     AppendInfo(i, session_, damaged_frames, line);
-    line.Character('\n');
     out.Put(line.text(), line.size());
+    out.U8('\n');
   }
   return {};
 }

@@ -147,6 +147,8 @@ class Device:
         self._model = None
         try:
             self._connect(self._wrap(self._target.start()))
+            if self._closed:
+                raise TargetError("the device was closed while it started")
         except BaseException:
             self._target.stop()
             raise

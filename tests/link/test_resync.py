@@ -95,3 +95,26 @@ def test_a_frame_that_is_too_long_is_dropped_and_the_next_one_read(firmware):
 def test_a_frame_that_is_shorter_than_its_own_header_is_dropped(firmware):
     for size in range(10):
         assert firmware.receive(firmware.encode(b"\x05\0" + b"\x01" * size)) == ["damaged"]
+
+
+def stream_of(frames: list[Frame]) -> bytes:
+    return wire(frames)[0]
+
+
+def delimiters(frames: list[Frame]) -> list[int]:
+    return [at for place in wire(frames)[1] for at in (place.start, place.stop - 1)]
+
+
+@pytest.mark.needs("native")
+def test_a_lost_or_doubled_zero_between_frames_costs_the_device_none_of_them(firmware):
+    stream = stream_of(REQUESTS)
+    for at in delimiters(REQUESTS):
+        assert firmware.receive(b"\0" + stream[:at] + stream[at + 1 :] + b"\0") == as_events(REQUESTS), at
+        assert firmware.receive(b"\0" + stream[:at] + b"\0" + stream[at:]) == as_events(REQUESTS), at
+
+
+def test_a_lost_or_doubled_zero_between_frames_costs_the_host_none_of_them():
+    stream = stream_of(REPLIES)
+    for at in delimiters(REPLIES):
+        assert list(Splitter(longest=1100).feed(stream[:at] + stream[at + 1 :] + b"\0")) == REPLIES, at
+        assert list(Splitter(longest=1100).feed(stream[:at] + b"\0" + stream[at:])) == REPLIES, at

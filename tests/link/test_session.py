@@ -288,6 +288,96 @@ def test_any_request_whatever_it_holds_gets_an_answer(loaded, request_type, payl
         assert Refused.parse(Request.INFO, reply.status, reply.payload).detail.isprintable()
 
 
+class Scripted:
+    """A channel whose device answers each request by a function of it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.splitter = Splitter(longest=1100)
+        self.asked = []
+        self.waiting = b""
+
+    def write(self, data):
+        for frame in self.splitter.feed(data):
+            self.asked.append(frame)
+            self.waiting += self.answer(frame, len(self.asked))
+
+    def read(self, timeout_s):
+        data, self.waiting = self.waiting, b""
+        if not data:
+            time.sleep(min(timeout_s, 0.05))
+        return data
+
+    def close(self):
+        pass
+
+
+def reply(frame, **changes):
+    values = {"type": frame.type | REPLY, "seq": frame.seq, "session": frame.session, "payload": b"", **changes}
+    return encode_frame(**values)
+
+
+def opened(answer):
+    scripted = Scripted(lambda frame, count: reply(frame) if frame.type == Request.OPEN else answer(frame, count))
+    link = Link(scripted)
+    link.open(5)
+    return link, scripted
+
+
+def test_a_reply_of_another_session_means_that_the_device_restarted():
+    link, _ = opened(lambda frame, count: reply(frame, session=frame.session ^ 1))
+    with pytest.raises(DeviceRestarted):
+        link.request(Request.MEMORY, allowance_s=5)
+
+
+def test_a_reply_of_another_number_or_type_is_not_taken_for_the_answer():
+    def answer(frame, count):
+        stale = reply(frame, seq=frame.seq - 1 & 0xFFFF, payload=b"old")
+        other = reply(frame, type=Request.INFO | REPLY, payload=b"other")
+        return stale + other + reply(frame, payload=b"right")
+
+    link, _ = opened(answer)
+    assert link.request(Request.MEMORY, allowance_s=5) == b"right"
+
+
+def test_a_lost_request_is_sent_again_under_its_number():
+    link, scripted = opened(lambda frame, count: b"" if count == 2 else reply(frame, payload=b"yes"))
+    assert link.request(Request.MEMORY, allowance_s=5) == b"yes"
+    assert scripted.asked[1] == scripted.asked[2]
+
+
+def test_what_a_later_reply_shows_to_be_lost_is_sent_again_before_its_time():
+    lost = []
+
+    def answer(frame, count):
+        if frame.payload == b"1" and not lost:
+            lost.append(frame)
+            return b""
+        return reply(frame, payload=frame.payload)
+
+    link, scripted = opened(answer)
+    link._time_of(Request.SLOT_WRITE).tried(1000.0)
+    requests = [(Request.SLOT_WRITE, str(i).encode()) for i in range(9)]
+    assert link.exchange(requests, 5) == [payload for _, payload in requests]
+    assert [frame.payload for frame in scripted.asked[1:]].count(b"1") == 2
+
+
+def test_no_more_requests_are_on_their_way_than_the_window_allows():
+    waiting = []
+
+    def answer(frame, count):
+        waiting.append(frame)
+        assert len(waiting) <= 4
+        if len(waiting) < 4 and frame.payload != b"8":
+            return b""
+        answers = b"".join(reply(frame) for frame in waiting)
+        waiting.clear()
+        return answers
+
+    link, _ = opened(answer)
+    link.exchange([(Request.SLOT_WRITE, str(i).encode()) for i in range(9)], 5)
+
+
 def test_a_device_that_says_nothing_is_given_up_after_the_time_allowed():
     class Silence:
         written = 0

@@ -13,7 +13,7 @@ from small_models import convolution, sum_of_two
 from tinyhil import golden
 from tinyhil.build import build_image
 from tinyhil.device import Device
-from tinyhil.errors import SlotOverflow, TargetError, WrongDevice
+from tinyhil.errors import SlotOverflow, TargetError, UnsupportedOperator, WrongDevice
 from tinyhil.link.frame import encode_frame
 from tinyhil.link.protocol import Request
 from tinyhil.model import parse_model
@@ -79,6 +79,18 @@ def test_a_model_of_300_operators_has_results_for_each(rig):
         if device.unit:
             assert len(result.op_units) == 300
             assert min(result.op_units) > 0
+
+
+def test_a_model_with_more_inputs_than_the_link_can_run_is_refused(native_rig):
+    writer = ModelWriter()
+    inputs = [writer.tensor((1, 4), scale=0.5, zero_point=0) for _ in range(300)]
+    total = inputs[0]
+    for tensor in inputs[1:]:
+        before, total = total, writer.tensor((1, 4), scale=0.5, zero_point=0)
+        writer.operator("ADD", [before, tensor], [total])
+    model = parse_model(writer.finish(inputs, [total]), "wide.tflite")
+    with native_rig.open() as device, pytest.raises(UnsupportedOperator, match=r"inputs.*255.*300"):
+        device.load(model)
 
 
 def test_a_model_larger_than_the_slot_is_refused_before_anything_starts(rig):

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import socket
+import threading
 import time
 from typing import Protocol
 
@@ -68,6 +71,55 @@ class SocketChannel:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in read
         self._socket.close()
+
+
+class TtyChannel:
+    """A channel over an open terminal (a pty, a serial port), which it closes. Writing is given up as with sockets."""
+
+    _READ_BYTES = 65536
+    _WRITE_TIMEOUT_S = 1.0
+
+    def __init__(self, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._lock = threading.Lock()
+        self._closed = False
+        self._woken, self._wake = os.pipe()
+
+    def read(self, timeout_s: float) -> bytes:
+        try:
+            ready, _, _ = select.select([self._fd, self._woken], [], [], timeout_s)
+            if self._closed:
+                raise EOFError("closed")
+            data = os.read(self._fd, self._READ_BYTES) if ready else b""
+        except BlockingIOError:
+            return b""
+        except (OSError, ValueError) as error:
+            raise EOFError(str(error)) from error
+        if ready and not data:
+            raise EOFError("the other end closed")
+        return data
+
+    def write(self, data: bytes) -> None:
+        end = time.monotonic() + self._WRITE_TIMEOUT_S
+        left = memoryview(data)
+        try:
+            while left and (rest_s := end - time.monotonic()) > 0:
+                _, ready, _ = select.select([], [self._fd], [], rest_s)
+                if ready:
+                    with contextlib.suppress(BlockingIOError):
+                        left = left[os.write(self._fd, left) :]
+        except (OSError, ValueError) as error:
+            raise EOFError(str(error)) from error
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.write(self._wake, b"\0")  # wakes a thread that waits in read
+            for fd in (self._fd, self._wake, self._woken):
+                os.close(fd)
 
 
 class LossyChannel:

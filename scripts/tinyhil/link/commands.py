@@ -107,6 +107,15 @@ class Commands:
         payload = self._ask(Request.LOAD, struct.pack("<I", arena_limit), guess_s)
         reply = LoadReply(*_unpack(_LOAD_REPLY, payload))
         self._op_count = reply.op_count
+        # RUN has a checksum for each input, its reply one for each output.
+        for path, count, head in (
+            ("inputs", reply.input_count, 4),
+            ("outputs", reply.output_count, _RUN_REPLY.size),
+        ):
+            most = (self._max_payload - head) // 4
+            if count > most:
+                detail = "more than the link can run"
+                raise Refused(Request.LOAD, Status.MODEL_UNSUPPORTED, most, count, False, path, detail)
         return reply
 
     def describe(self, loaded: LoadReply) -> tuple[list[TensorReply], list[TensorReply], list[str]]:
