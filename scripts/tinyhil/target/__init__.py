@@ -29,4 +29,8 @@ def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Ta
         from tinyhil.target.qemu import QemuTarget
 
         return QemuTarget(spec, image.elf, board.slot, slot)
+    if spec is not None and name == "renode":
+        from tinyhil.target.renode import RenodeTarget
+
+        return RenodeTarget(board, image.elf, board.slot, slot)
     raise UnknownBoard(f"board {board.name} has no target {name!r}", next_step=f"It has: {', '.join(board.targets)}.")

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -52,25 +52,48 @@ def _tied_to_us() -> tuple[str, ...]:
 class Process:
     """A running program whose error output is kept."""
 
-    def __init__(self, name: str, command: Sequence[str], pass_fds: Sequence[int]) -> None:
-        """Starts it. Raises TargetStartFailed."""
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        pass_fds: Sequence[int],
+        *,
+        stdio: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> None:
+        """Starts it, its standard input and output on `stdio` (None: nowhere). Raises TargetStartFailed.
+
+        before: a program that starts the command and takes its place, such as unshare.
+        """
         self.name = name
         self.stopped = False
         self._lock = threading.Lock()
         self._words = ""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._popen = _spawner().submit(self._spawn, command, pass_fds).result()
+            self._popen = (
+                _spawner()
+                .submit(self._spawn, [*before, *_tied_to_us(), *command], pass_fds, stdio, environment)
+                .result()
+            )
         except OSError as error:
             self._stderr.close()
             raise TargetStartFailed(f"{name} cannot be started: {error}") from error
 
-    def _spawn(self, command: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self,
+        command: Sequence[str],
+        pass_fds: Sequence[int],
+        stdio: int | None,
+        environment: Mapping[str, str] | None,
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*_tied_to_us(), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            command,
+            stdin=subprocess.DEVNULL if stdio is None else stdio,
+            stdout=subprocess.DEVNULL if stdio is None else stdio,
             stderr=self._stderr,
+            env=None if environment is None else {**os.environ, **environment},
             pass_fds=pass_fds,
             start_new_session=True,
         )
