@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import math
 import random
-from pathlib import Path
 
 from tinyhil.link.channel import Channel
-from tinyhil.target.native import NativeTarget
 
 
 class _Noise:
@@ -61,16 +59,3 @@ class FaultyChannel:
 
     def close(self) -> None:
         self._channel.close()
-
-
-class FaultyNative(NativeTarget):
-    """The native target at the end of a faulty line."""
-
-    def __init__(self, elf: Path, slot: bytes | None, *, rates: tuple[float, float], seed: int) -> None:
-        super().__init__(elf, slot)
-        self._rates = rates
-        self._seed = seed
-
-    def start(self) -> FaultyChannel:
-        self.line = FaultyChannel(super().start(), rates=self._rates, seed=self._seed)
-        return self.line

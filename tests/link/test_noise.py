@@ -7,9 +7,11 @@ import itertools
 
 import numpy as np
 import pytest
-from faulty import FaultyNative
+from faulty import FaultyChannel
 
 from tinyhil import golden
+from tinyhil.board import load_board
+from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.errors import DeviceRefused, LinkBroken
 from tinyhil.model import parse_model
@@ -26,17 +28,17 @@ def noisy(native_board, sanitized_image):
     """Opens a device with a model behind a faulty line."""
     opened = []
 
-    def open_device(model, *, rates=(RATE, RATE), seed=1, patience_s=30.0):
-        targets = []
+    def open_device(model, *, board=native_board, image=sanitized_image, rates=(RATE, RATE), patience_s=30.0):
+        lines = []
 
-        def make(slot):
-            targets.append(FaultyNative(sanitized_image.elf, slot, rates=rates, seed=seed))
-            return targets[-1]
+        def wrap(channel):
+            lines.append(FaultyChannel(channel, rates=rates, seed=1))
+            return lines[-1]
 
-        device = Device(native_board, sanitized_image, make, patience_s=patience_s)
-        device.start(model)
+        target = next(iter(board.targets))
+        device = Device.open(board, target, image, model, patience_s=patience_s, wrap=wrap)
         opened.append(device)
-        return device, targets[-1].line
+        return device, lines[-1]
 
     yield open_device
     for device in opened:
@@ -53,6 +55,18 @@ def test_a_thousand_inferences_have_no_wrong_verdict(noisy, digits):
     hit = [line.to_device.faults, line.from_device.faults]
     assert all(count > 10 for faults in hit for count in faults.values()), hit
     assert device._link.resent > 50
+
+
+@pytest.mark.needs("qemu", "arm-gcc")
+def test_nor_have_a_hundred_on_an_emulated_board(noisy, digits):
+    board = load_board("mps2_an386")
+    device, line = noisy(digits, board=board, image=build_image(board))
+    device.load(digits)
+    expected = golden.golden_for(digits)
+    for vector in range(100):
+        result = device.run([array[vector] for array in expected.inputs], checksums=True)
+        assert compare(expected, vector, result) is None
+    assert line.faults > 5
 
 
 def large_model():
