@@ -53,6 +53,7 @@ def matrix_command(
     """
     from rich.console import Console
 
+    from tinyhil.errors import OutputUnwritable
     from tinyhil.matrix import plan_cells, prepare_out, run_matrix, write_reports
     from tinyhil.report.live import LiveProgress, PlainProgress
     from tinyhil.report.terminal import matrix_table, summary_line, troubles
@@ -76,6 +77,11 @@ def matrix_command(
             out=out,
             listener=progress,
         )
+    # Written before anything is printed, which a closed pipe may end; told after it, so that no verdict is lost.
+    try:
+        write_reports(out, result)
+    except OutputUnwritable as error:
+        result.unwritten.insert(0, error)
     for line in troubles(result.records):
         click.echo(line)
     click.echo()
@@ -84,10 +90,9 @@ def matrix_command(
     click.echo(summary_line(result.summary(), result.elapsed_s))
     if result.interrupted:
         click.echo(f"interrupted: {len(cells) - len(result.records)} cells have no verdict", err=True)
-    write_reports(out, result)
-    click.echo(f"{out / 'matrix.json'}  {out / 'matrix.xml'}")
     if result.unwritten:
         raise result.unwritten[0]
+    click.echo(f"{out / 'matrix.json'}  {out / 'matrix.xml'}")
     ctx.exit(result.exit_status)
 
 
