@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tinyhil.link import cobs
 from tinyhil.link.frame import Damaged, Frame, Splitter, Text, decode_frame, encode_frame
+from tinyhil.link.protocol import REPLY
 
 # Long runs without a zero are where an encoding of 254-byte blocks can go wrong.
 RUNS = st.lists(
@@ -77,17 +79,22 @@ def test_the_device_reads_the_hosts_requests(firmware, frame):
     assert firmware.receive(wire(request)) == [expected]
 
 
-@given(st.lists(FRAMES, max_size=4), st.lists(st.integers(1, 700), min_size=1))
-def test_frames_come_out_whatever_pieces_they_arrive_in(frames, sizes):
+@settings(max_examples=300)
+@given(st.lists(FRAMES.map(lambda frame: frame._replace(type=frame.type | REPLY)), max_size=4), st.data())
+def test_replies_come_out_whatever_pieces_they_arrive_in(frames, data):
     stream = b"".join(wire(frame) for frame in frames)
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8))
     splitter = Splitter(longest=1100)
     found: list[object] = []
-    at = 0
-    while at < len(stream):
-        size = sizes[len(found) % len(sizes)]
-        found += splitter.feed(stream[at : at + size])
-        at += size
+    for start, stop in pairwise([0, *sorted(cuts), len(stream)]):
+        found += splitter.feed(stream[start:stop])
     assert found == frames
+
+
+@given(FRAMES.map(lambda frame: frame._replace(type=frame.type | REPLY, payload=frame.payload[:60])))
+def test_replies_come_out_byte_by_byte(frame):
+    splitter = Splitter(longest=1100)
+    assert [piece for byte in wire(frame) for piece in splitter.feed(bytes([byte]))] == [frame]
 
 
 @given(FRAMES, st.data())

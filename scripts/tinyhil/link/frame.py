@@ -72,8 +72,9 @@ class Splitter:
         for piece in pieces:
             if piece:
                 yield self._classify(piece)
-        # Text is not ended by a zero; it is handed out line by line.
-        if self._open and not self._open.translate(None, _TEXT):
+        # Text is not ended by a zero: it is handed out line by line. Two bytes tell: a reply's second byte is its type,
+        # which is no character.
+        if len(self._open) > 1 and not self._open.translate(None, _TEXT):
             text, newline, self._open = self._open.rpartition(b"\n")
             if newline:
                 yield Text(text + newline)
