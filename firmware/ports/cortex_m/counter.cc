@@ -39,7 +39,8 @@ __attribute__((noipa)) void CounterRestart() {
   Register(kIcsr) = kIcsrSysTickClear;
   wraps = 0;
   Register(kSystRvr) = kReload;
-  Register(kSystCvr) = 0;  // any value writes 0
+  [[maybe_unused]] const uint32_t now = Register(kSystCvr);  // Renode brings its clock up to date on a read alone
+  Register(kSystCvr) = 0;                                    // any value writes 0
   Register(kSystCsr) = kSystCsrEnable | kSystCsrInterrupt | kSystCsrCoreClock;
 }
 
