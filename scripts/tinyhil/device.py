@@ -197,6 +197,10 @@ class Device:
         """The last that the emulator wrote to its error output and the device to its UART outside frames."""
         return "\n".join(text for text in (self._target.last_words(), self._link.text.rstrip()) if text)
 
+    def post_mortem(self) -> dict[str, bytes]:
+        """Files that say in which state the device is (registers, a snapshot), by name; it may not go on afterwards."""
+        return self._target.post_mortem()
+
     # The model ----------------------------------------------------------------------------------------------------
     def load(self, model: Model, arena_bytes: int | None = None) -> Loaded:
         """Loads the model, into an arena of at most `arena_bytes` (None: all the RAM there is).

@@ -255,6 +255,8 @@ def _fill_bundle(fresh: Path, folder: Path, record: Record, evidence: Evidence) 
     cell, golden, tally = record.cell, evidence.golden, evidence.tally
     if evidence.log:
         (fresh / "device.log").write_text(evidence.log, encoding="utf-8", errors="backslashreplace")
+    for name, content in evidence.files.items():
+        (fresh / name).write_bytes(content)
     if evidence.model is None:
         return record.command
     (fresh / "model.tflite").write_bytes(evidence.model.data)

@@ -128,6 +128,7 @@ class _Rig(Protocol):
     def write_memory(self, address: int, data: bytes) -> bool: ...
     def lose(self, every: int) -> None: ...
     def last_words(self) -> str: ...
+    def post_mortem(self) -> dict[str, bytes]: ...
     def close(self) -> None: ...
 
 
@@ -168,6 +169,9 @@ class _Driven:
 
     def last_words(self) -> str:
         return self.device.last_words()
+
+    def post_mortem(self) -> dict[str, bytes]:
+        return self.device.post_mortem()
 
     def close(self) -> None:
         self.device.close()
@@ -278,6 +282,10 @@ class _RenodeTest:
 
     def last_words(self) -> str:
         return str(self._call("Get Terminal Tester Report"))
+
+    def post_mortem(self) -> dict[str, bytes]:
+        """Renode saves its own snapshot of a test that failed."""
+        return {}
 
     def close(self) -> None:
         """The machine is renode-test's, which resets the emulation after each test."""
@@ -447,8 +455,9 @@ class DeviceLibrary:
             raise
         finally:
             record.timings["run"] = time.monotonic() - began
-            log = rig.last_words() if record.error else ""
-            _keep(Outcome(record, Evidence(model, golden, self._tally, log)))
+            failed = record.verdict != "pass"
+            log, files = (rig.last_words(), rig.post_mortem()) if failed else ("", {})
+            _keep(Outcome(record, Evidence(model, golden, self._tally, log, files)))
         return len(golden.kinds)
 
     def _record(self, rig: _Driven | _RenodeTest, model: Model, golden: GoldenSet, plan: Plan) -> Record:

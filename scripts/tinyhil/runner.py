@@ -11,7 +11,7 @@ import platform
 import shlex
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -72,6 +72,7 @@ class Evidence:
     golden: GoldenSet | None = None
     tally: Tally | None = None
     log: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)  # of the target: registers, a snapshot
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,7 @@ class _Run:
         self.golden: GoldenSet | None = None
         self.tally: Tally | None = None
         self.log = ""
+        self.files: Mapping[str, bytes] = {}
         self.record = Record(
             cell=cell,
             identity=Identity(tinyhil=__version__, host=host()),
@@ -278,7 +280,7 @@ class _Run:
         record.timings["elapsed"] = time.monotonic() - began
         if record.verdict == "pass":
             return Outcome(record, Evidence())
-        return Outcome(record, Evidence(self.model, self.golden, self.tally, self.log))
+        return Outcome(record, Evidence(self.model, self.golden, self.tally, self.log, self.files))
 
     def _identify(self, **known: Any) -> None:
         self.record.identity = replace(self.record.identity, **known)
@@ -319,8 +321,11 @@ class _Run:
                 self.tally = run_golden(device, golden, step=self._step)
                 self.record.figures.update(device_figures(device, self.tally))
                 self._stage("run")
+                if self.tally.difference is not None:
+                    self.files = device.post_mortem()
             except TinyhilError:
                 self.log = device.last_words()
+                self.files = device.post_mortem()
                 raise
             finally:
                 self.guard.holds(None)

@@ -41,6 +41,7 @@ COMMANDS = {
     "golden": Subcommand("golden", "golden_group", "Make or verify golden sets."),
     "model": Subcommand("model", "model_command", "What a .tflite file holds, and what would not run."),
     "boards": Subcommand("boards", "boards_command", "The boards there are."),
+    "debug": Subcommand("debug", "debug_command", "A board halted with a GDB server, the model in its slot."),
     "build": Subcommand("build", "build_command", "Build a board's firmware image."),
     "doctor": Subcommand("doctor", "doctor_command", "What is installed, what is missing, and how to install it."),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinyhil.errors import UnknownBoard
+from tinyhil.errors import UnknownBoard, WrongDevice
 from tinyhil.target.base import Target
 
 if TYPE_CHECKING:
@@ -18,8 +18,13 @@ __all__ = ["Target", "make_target"]
 def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Target:
     """A target, not yet started, that runs the image on the board with `slot` in its model slot.
 
-    Raises UnknownBoard where the board has no target of that name.
+    Raises UnknownBoard where the board has no target of that name, WrongDevice where the image is another board's.
     """
+    if image.board_name != board.name:
+        raise WrongDevice(
+            f"the image is built for board {image.board_name}, not for {board.name}",
+            next_step=f"Build it anew: tinyhil build --board {board.name}.",
+        )
     spec = board.targets.get(name)
     if spec is not None and name == "native":
         from tinyhil.target.native import NativeTarget

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from tinyhil.errors import TargetError
 from tinyhil.link.channel import Channel
 from tinyhil.link.client import Expired, wall_clock
 from tinyhil.link.commands import WriteMemory
@@ -67,6 +68,17 @@ class Target(ABC):
         verifies what comes over the link.
         """
         return None
+
+    def debug(self, port: int) -> None:
+        """Instead of `start`: leaves the device halted, with a GDB server on that TCP port.
+
+        Raises TargetError where the target has none.
+        """
+        raise TargetError(f"target {self.name} has no GDB server", next_step="Debug on qemu or renode.")
+
+    def post_mortem(self) -> dict[str, bytes]:
+        """Files for a failure bundle that say in which state the device is; it may not go on afterwards."""
+        return {}
 
     def press_reset(self) -> bool:
         """Resets the board from outside, as its reset pin does. False where the target cannot."""

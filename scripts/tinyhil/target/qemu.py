@@ -44,10 +44,16 @@ class QemuTarget(ProcessTarget):
         self._slot = slot
         self._slot_bytes = slot_bytes
         self._version = ""
+        self._more: tuple[str, ...] = ()
         self._monitor: socket.socket | None = None
         self._memory: _Memory | None = None
         if spec.instructions_per_tick is not None:
             self.unit = "instructions"
+
+    def debug(self, port: int) -> None:
+        """Starts QEMU halted, with a GDB server on `port` of this computer alone."""
+        self._more = ("-S", "-gdb", f"tcp:127.0.0.1:{port}")
+        self.start()
 
     def start(self) -> Channel:
         tool = find_tool(PROGRAM)
@@ -61,7 +67,7 @@ class QemuTarget(ProcessTarget):
         memory, memory_theirs = socket.socketpair()
         with uart_theirs, monitor_theirs, memory_theirs, tempfile.TemporaryFile() as slot:
             command = [str(tool.path), "-M", self._spec.machine, *self._spec.args, "-icount", "shift=0"]
-            command += ["-display", "none", "-kernel", str(self._elf)]
+            command += ["-display", "none", "-kernel", str(self._elf), *self._more]
             # mux=on only for its buffer of 32 bytes: QEMU then turns its main loop once for so many, not for each. Its
             # escape character is one that no byte is.
             command += ["-chardev", f"socket,id=uart,fd={uart_theirs.fileno()},mux=on", "-echr", "256"]

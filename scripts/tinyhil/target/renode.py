@@ -132,7 +132,7 @@ class Renode:
     def __init__(self, *, isolated: bool = True) -> None:
         """Starts it. isolated: without a network where that can be had. Raises MissingTool, TargetStartFailed."""
         program = find_renode()
-        self.isolated = bool(isolated and _own_network())
+        self.poolable = isolated
         self.folder = Path(tempfile.mkdtemp(prefix="tinyhil-renode-"))
         self.log = self.folder / "renode.log"
         self.lock = threading.Lock()
@@ -148,7 +148,7 @@ class Renode:
                     (),
                     stdio=theirs.fileno(),
                     environment={"TMPDIR": str(self.folder)},
-                    before=_own_network() if self.isolated else (),
+                    before=_own_network() if isolated else (),
                 )
         except TargetStartFailed:
             self._close()
@@ -362,6 +362,11 @@ class RenodeTarget(Target):
         renode.silent_command("start")
         return self._channel
 
+    def debug(self, port: int) -> None:
+        """Makes the machine, halted, with a GDB server on `port`, in a Renode of its own that gdb can reach."""
+        self.prepare(Renode(isolated=False))
+        self._running.silent_command(f"machine StartGdbServer {port} false")
+
     def stop(self) -> None:
         with self._lock:
             if self._stopped:
@@ -377,7 +382,7 @@ class RenodeTarget(Target):
         free = renode.lock.acquire(timeout=_STOP_S)
         if free:
             renode.lock.release()
-        if free and renode.reset():
+        if free and renode.poolable and renode.reset():
             POOL.give(renode)
         else:
             renode.kill()
@@ -421,8 +426,8 @@ class RenodeTarget(Target):
         try:
             renode.command("pause")
             registers = dict(_REGISTER.findall(renode.command(f"{CPU} GetRegistersValues")))
-            lines = [f"{name:<12} {value}" for name, value in registers.items()]
-            lines += ["", f"executed instructions {self._register('ExecutedInstructions'):,}", "", *self._backtrace()]
+            lines = [*self._backtrace(), "", f"executed instructions {self._register('ExecutedInstructions'):,}", ""]
+            lines += [f"{name:<12} {value}" for name, value in registers.items()]
             files["registers.txt"] = ("\n".join(lines) + "\n").encode()
             snapshot = renode.folder / "state.save"
             renode.command(f"Save @{snapshot}")
@@ -437,7 +442,10 @@ class RenodeTarget(Target):
         said = self._running.command(f"sysbus ReadBytes {sp:#x} {_STACK_BYTES}")
         stack = bytes(int(number, 16) for number in re.findall(r"0x([0-9A-Fa-f]{2})\b", said))
         words = [int.from_bytes(stack[at : at + 4], "little") for at in range(0, len(stack) - 3, 4)]
-        callers = [word for word in (lr, *words) if word & 1 and self.symbolize(word)]
+        # A return address is odd (Thumb) and never the first of its function: that is a pointer to it.
+        callers = [
+            word for word in (lr, *words) if word & 1 and self.symbolize(word).partition("+")[2] not in ("", "0x0")
+        ]
         lines = [f"#{0:<3} {pc:#010x} {self.symbolize(pc)}", "return addresses in lr and on the stack:"]
         return lines + [f"     {caller & ~1:#010x} {self.symbolize(caller)}" for caller in callers[:_CALLERS]]
 

@@ -48,4 +48,4 @@ def _demangled(name: str) -> str:
     if tool is None:
         return name
     done = subprocess.run([tool, name], capture_output=True, text=True, check=False)
-    return done.stdout.strip().partition("(")[0] or name
+    return done.stdout.strip().replace("(anonymous namespace)::", "").partition("(")[0] or name
