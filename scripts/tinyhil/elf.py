@@ -83,13 +83,21 @@ def symbol_sizes(elf: Path) -> list[Symbol]:
     left: dict[tuple[str, str], int] = {}
     for piece in pieces:
         left[piece.group, piece.section] = left.get((piece.group, piece.section), 0) + piece.bytes
+    placed = []
+    for symbol in symbols:
+        kind, size = symbol["st_info"]["type"], int(symbol["st_size"])
+        if symbol["st_shndx"] in sections and size and kind in ("STT_FUNC", "STT_OBJECT"):
+            address = int(symbol["st_value"]) & ~1 if kind == "STT_FUNC" else int(symbol["st_value"])
+            placed.append((address, -size, symbol.name))
     found: list[Symbol] = []
-    end = 0
-    for address, size, name in sorted(named, key=lambda entry: (entry[0], -entry[1])):
+    counted_to = 0  # several names may share code, or enter it at several places: each byte counts once
+    for address, negative_size, name in sorted(placed):
+        end = address - negative_size
         at = bisect.bisect_right(starts, address) - 1
-        if address < end or at < 0:  # another name of the same code, or an entry point in the middle of it
+        if end <= counted_to or at < 0:
             continue
-        end = address + size
+        size = end - max(address, counted_to)
+        counted_to = end
         piece = pieces[at]
         found.append(Symbol(name, size, piece.section, piece.group))
         left[piece.group, piece.section] -= size

@@ -28,8 +28,8 @@ def resized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     def make(*, flash_bytes: int = 512 * 1024, ram_bytes: int = 512 * 1024) -> Board:
         folder = tmp_path / "platforms" / "small"
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        text = (tiny_firmware.REAL_PLATFORMS / "mps3_an547" / "board.yaml").read_text()
+        shutil.copytree(tiny_firmware.REAL_PLATFORMS / "mps3_an547", folder)
+        text = (folder / "board.yaml").read_text()
         text = text.replace("name: mps3_an547", "name: small")
         text = text.replace("base: 0x00000000, bytes: 512K", f"base: 0x00000000, bytes: {flash_bytes}")
         text = text.replace("base: 0x20000000, bytes: 512K", f"base: 0x20000000, bytes: {ram_bytes}")
