@@ -4,9 +4,9 @@
 // the UARTE's own FIFO holds up to five more: the application must poll once in five byte times (430 us at
 // 115,200 baud).
 //
-// Renode's UARTE delivers a byte also between the end of a transfer and the start of the next: it then goes behind the
-// byte received before and is lost. The buffer to send from lies there, so that it harms nothing else; the link sends
-// again what was lost.
+// Renode's UARTE delivers bytes also between the end of a transfer and the start of the next, and then writes on behind
+// the last one. They are lost, and the link sends again what was lost; the byte received is the last of all RAM, so
+// that they fall into nothing.
 //
 // board.yaml gives TINYHIL_UART_BASE, TINYHIL_UART_BAUD, TINYHIL_TX_PIN and TINYHIL_RX_PIN, pins of port 0.
 #include "ports/cortex_m/uart.h"
@@ -45,10 +45,12 @@ constexpr uintptr_t kInstructionCache = 0x4001E540;
 static_assert(TINYHIL_UART_BAUD == 115200, "the one baud rate whose value is here");
 constexpr uint32_t kBaud115200 = 0x01D60000;
 
-// The byte received, and behind it what is being sent.
-uint8_t buffer[1 + 255];
+constexpr uint32_t kRamEndBytes = 16;  // image.ld
+__attribute__((section(".ram_end"))) volatile uint8_t ram_end[kRamEndBytes];
+volatile uint8_t& received = ram_end[kRamEndBytes - 1];
+uint8_t to_send[256];
 
-uint32_t BufferAddress(uint32_t index) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(buffer + index)); }
+uint32_t Address(const volatile uint8_t* data) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(data)); }
 
 void Clear(uintptr_t event) {
   Register(event) = 0;
@@ -70,7 +72,7 @@ void UartInit() {
   Register(kSelectRx) = TINYHIL_RX_PIN;
   Register(kBaud) = kBaud115200;
   Register(kEnable) = kEnableUarte;
-  Register(kReceiveTo) = BufferAddress(0);
+  Register(kReceiveTo) = Address(&received);
   Register(kReceiveBytes) = 1;
   Clear(kReceived);
   Register(kStartReceive) = 1;
@@ -78,18 +80,20 @@ void UartInit() {
 
 int ReadByte() {
   if (Register(kReceived) == 0) return -1;
-  const int byte = static_cast<const volatile uint8_t*>(buffer)[0];
-  Register(kReceived) = 0;
-  Register(kStartReceive) = 1;
+  const int byte = received;
+  // Nothing between these two: see above.
+  __asm volatile("str %[none], [%[received]]\n\tstr %[one], [%[start]]" ::[none] "l"(0), [one] "l"(1),
+                 [received] "l"(kReceived), [start] "l"(kStartReceive)
+                 : "memory");
   return byte;
 }
 
 void Write(const uint8_t* data, uint32_t size) {
   while (size != 0) {
-    const uint32_t chunk = size < sizeof(buffer) - 1 ? size : sizeof(buffer) - 1;
-    memcpy(buffer + 1, data, chunk);
+    const uint32_t chunk = size < sizeof(to_send) ? size : sizeof(to_send);
+    memcpy(to_send, data, chunk);
     __asm volatile("" ::: "memory");  // all of it is in RAM before the hardware looks
-    Register(kSendFrom) = BufferAddress(1);
+    Register(kSendFrom) = Address(to_send);
     Register(kSendBytes) = chunk;
     Clear(kSent);
     Register(kStartSend) = 1;
