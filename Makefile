@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each target sets up all that it needs, once (scripts/setup.sh). ARGS are handed on: make matrix ARGS='--boards mps2_an386'
-.PHONY: help matrix test lint bench clean
+.PHONY: help matrix renode test lint bench clean
 
 help:
 	@echo 'make matrix   every model on every emulated board: table, out/matrix.json, out/matrix.xml'
+	@echo 'make renode   every model on every board that Renode emulates: out/renode/'
 	@echo 'make test     the test suite'
 	@echo 'make lint     ruff, mypy --strict, clang-format'
 	@echo 'make bench    size and speed against the published figures of others'
@@ -12,6 +13,12 @@ help:
 matrix:
 	@scripts/setup.sh run
 	@.venv/bin/tinyhil matrix --require oracle $(ARGS)
+
+# Renode is the one that is installed, or else the pinned one, fetched once.
+renode:
+	@scripts/setup.sh run
+	@[ -n "$$RENODE" ] || command -v renode >/dev/null || scripts/install_renode.sh
+	@.venv/bin/tinyhil matrix --target renode --out out/renode --require oracle $(ARGS)
 
 test:
 	@scripts/setup.sh test

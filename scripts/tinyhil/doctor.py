@@ -49,6 +49,7 @@ def checks() -> list[Check]:
         _arm_library("libc.a", "C library for the boards", "libnewlib-arm-none-eabi"),
         _arm_library("libstdc++.a", "C++ headers for the boards", "libstdc++-arm-none-eabi-newlib"),
         _tool("qemu-system-arm", "the qemu target"),
+        _renode(),
         _tool("g++", "the native target", needed=False),
         _oracle(),
         _tool("clang-format", "make lint", needed=False),
@@ -103,6 +104,17 @@ def _arm_library(name: str, purpose: str, package: str) -> Check:
     return Check(
         package, found, "", where if found else "", True, purpose, "" if found else f"Run: {install_command(package)}"
     )
+
+
+def _renode() -> Check:
+    from tinyhil.target.renode import find_renode
+
+    purpose = "the renode target (it says its version when it starts)"
+    try:
+        program = find_renode()
+    except MissingTool as error:
+        return Check("renode", False, "", "", False, purpose, error.next_step)
+    return Check("renode", True, "", str(program), False, purpose, "")
 
 
 def _oracle() -> Check:

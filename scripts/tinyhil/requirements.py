@@ -22,10 +22,23 @@ def package(name: str) -> Look:
     return lambda: "" if importlib.util.find_spec(name) else f"the Python package {name} is not installed"
 
 
+def renode() -> str:
+    from tinyhil.errors import MissingTool
+    from tinyhil.target.renode import find_renode
+
+    try:
+        find_renode()
+    except MissingTool as error:
+        return error.message
+    return ""
+
+
 LOOKS: dict[str, Look] = {
     "arm-gcc": program("arm-none-eabi-g++"),
     "qemu": program("qemu-system-arm"),
     "native": program("g++"),
+    "renode": renode,
+    "robot": package("robot"),
     "oracle": package("tflite_micro"),
 }
 """A test suite adds its own: LOOKS["my-fixture-rig"] = function."""
