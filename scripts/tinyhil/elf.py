@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import bisect
 import re
+import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +84,10 @@ def symbol_sizes(elf: Path) -> list[Symbol]:
     left: dict[tuple[str, str], int] = {}
     for piece in pieces:
         left[piece.group, piece.section] = left.get((piece.group, piece.section), 0) + piece.bytes
-    placed = []
-    for symbol in symbols:
-        kind, size = symbol["st_info"]["type"], int(symbol["st_size"])
-        if symbol["st_shndx"] in sections and size and kind in ("STT_FUNC", "STT_OBJECT"):
-            address = int(symbol["st_value"]) & ~1 if kind == "STT_FUNC" else int(symbol["st_value"])
-            placed.append((address, -size, symbol.name))
     found: list[Symbol] = []
     counted_to = 0  # several names may share code, or enter it at several places: each byte counts once
-    for address, negative_size, name in sorted(placed):
-        end = address - negative_size
+    for address, symbol_bytes, name in sorted(named, key=lambda symbol: (symbol[0], -symbol[1], symbol[2])):
+        end = address + symbol_bytes
         at = bisect.bisect_right(starts, address) - 1
         if end <= counted_to or at < 0:
             continue
@@ -146,7 +141,14 @@ def _pieces(map_file: Path, sections: Collection[str]) -> list[_Piece]:
         found = found or _FILL.match(line)
         if found and int(found[2], 16):
             pieces.append(_Piece(int(found[1], 16), int(found[2], 16), section, _SECTION_GROUPS.get(section, group)))
-    return sorted(pieces, key=lambda piece: piece.start)
+    pieces.sort(key=lambda piece: piece.start)
+    # The map gives strings that the linker merged into the next piece a size, and a place, of their own.
+    ends = [following.start for following in pieces[1:]] + [sys.maxsize]
+    return [
+        replace(piece, bytes=min(piece.bytes, end - piece.start))
+        for piece, end in zip(pieces, ends, strict=True)
+        if end > piece.start
+    ]
 
 
 def group_of(object_path: str) -> str:
