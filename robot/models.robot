@@ -24,5 +24,5 @@ Models Should Compute The Same After One Another In Any Order
     ${backwards}=    Evaluate    $models[::-1] + $models
     FOR    ${model}    IN    @{backwards}
         Load Model    ${model}
-        Golden Vectors Should Pass    vectors=1
+        Golden Vectors Should Pass    at_most=1
     END

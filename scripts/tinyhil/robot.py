@@ -52,6 +52,7 @@ from tinyhil.runner import (
     run_command_line,
 )
 from tinyhil.slot import HEADER_BYTES, slot_image
+from tinyhil.target.symbols import Symbols
 from tinyhil.text_device import TextDevice
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ RENODE_TEST = "renode-test"
 _RESTARTS = 20  # tries to hit an inference with a reset
 _VIRTUAL_S = 20  # a line of an answer may take so long in the emulation, beside what an inference takes
 _VIRTUAL_S_PER_MAC = 4e-6
+
+_STEPS = 500  # milliseconds of the emulation's time in which a command must have begun
+_WAITING = ("AppMain", "ReadByte", "Feed")  # functions of the device that waits for bytes, or takes them
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _materials = Materials()
@@ -262,9 +266,22 @@ class _RenodeTest:
         self._execute("machine Reset")
         return True
 
-    def reset_after_command(self, line: str) -> list[str]:
-        """A command, a reset before it is answered, and what the UART then says."""
+    def reset_in_command(self, line: str) -> list[str]:
+        """A command, a reset once the device executes it, and what the UART then says.
+
+        The emulation goes on a millisecond at a time, until it was seen twice in a row in something else than the loop
+        that waits for bytes.
+        """
+        symbols = Symbols(self.image.elf)
+        self._execute("pause")
         self._call("Write Line To Uart", line, "waitForEcho=False")
+        busy = 0
+        for _ in range(_STEPS):
+            self._execute('emulation RunFor "0.001"')
+            function = symbols.function_at(int(str(self._execute("sysbus.cpu PC")).split()[0], 16))
+            busy = 0 if any(waiting in function for waiting in _WAITING) else busy + 1
+            if busy == 2:
+                break
         self.press_reset()
         self._execute("start")
         return self._wait_ready()
@@ -637,7 +654,7 @@ class DeviceLibrary:
         self._tally = None
         if isinstance(rig, _RenodeTest):
             rig.device.run(inputs)  # writes the input
-            lines = rig.reset_after_command(text.checked("hil run " + " ".join("?" for _ in inputs)))
+            lines = rig.reset_in_command(text.checked("hil run " + " ".join("?" for _ in inputs)))
             if "m-init-done" not in lines:
                 raise Failure(f"The board did not restart in the middle of an inference: {lines}")
             return
@@ -723,14 +740,8 @@ def find_model(name: str) -> Path:
 
 
 def _renode_keywords() -> bool:
-    """Whether Renode's keywords are there, as they are under renode-test."""
-    from robot.libraries.BuiltIn import BuiltIn
-
-    try:
-        BuiltIn().get_library_instance("Renode")
-    except RuntimeError:
-        return False
-    return True
+    """Whether Renode's keywords are there: renode-test says so by this variable."""
+    return _variable("RENODEKEYWORDS", None) is not None
 
 
 def _skip(reason: str) -> Exception:
