@@ -10,6 +10,7 @@ from pathlib import Path
 HEADER = re.compile(r"(?P<name>[a-z]\w*): (?P<type>\w+\.\w+) @ sysbus(?: (?P<place>.+))?")
 PLACE = re.compile(r"(0x[0-9A-F]{8})|<(0x[0-9A-F]{8}), \+(0x[0-9a-fA-F]+)>")
 ATTRIBUTE = re.compile(r"    (?P<key>[a-zA-Z]\w*): (?P<value>\"[^\"]*\"|0x[0-9a-fA-F]+|\d+|true|false|[a-z]\w*)")
+TAG = re.compile(r"        Tag <(0x[0-9A-F]{8}), (0x[0-9A-F]{8})> \"(\w+)\" 0x[0-9a-fA-F]+")
 CONNECTION = re.compile(r"    (?:(?P<pin>\w+) )?-> (?P<target>\w+)@(?P<number>\d+)")
 STATEMENT = re.compile(
     r""":(?:name|description): .+
@@ -32,7 +33,7 @@ class NotUnderstood(Exception):
 
 @dataclass
 class Part:
-    """An entry of a .repl: a model, where it is, and what it is told."""
+    """An entry of a .repl: a model, where it is, and what it is told; or a tag, a register that reads as one value."""
 
     name: str
     type: str
@@ -65,8 +66,14 @@ def read_platform(path: Path) -> dict[str, Part]:
     """The parts of a .repl by name. Raises NotUnderstood with the line."""
     parts: dict[str, Part] = {}
     part: Part | None = None
+    tagging = False
     for number, line in _lines(path, "//"):
-        if header := HEADER.fullmatch(line):
+        if line in ("sysbus:", "    init:"):
+            tagging, part = True, None
+        elif tagging and (tag := TAG.fullmatch(line)):
+            base, last = int(tag[1], 16), int(tag[2], 16)
+            parts[tag[3]] = Part(tag[3], "Tag", base, last + 1 - base)
+        elif header := HEADER.fullmatch(line):
             base = size = None
             if header["place"]:
                 place = PLACE.fullmatch(header["place"])
@@ -76,6 +83,7 @@ def read_platform(path: Path) -> dict[str, Part]:
                 size = int(place[3], 16) if place[3] else None
             if header["name"] in parts:
                 raise NotUnderstood(f"{path}:{number}: {header['name']} is there already")
+            tagging = False
             part = parts[header["name"]] = Part(header["name"], header["type"], base, size)
         elif part and (attribute := ATTRIBUTE.fullmatch(line)):
             part.attributes[attribute["key"]] = _value(attribute["value"])

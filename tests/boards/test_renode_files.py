@@ -29,7 +29,7 @@ MODELS: dict[str, set[str]] = {
     "Memory.MappedMemory": {"size"},
     "Memory.ArrayMemory": {"size"},
     "Miscellaneous.DWT": {"frequency"},
-    "Miscellaneous.NRF_CLOCK": set(),
+    "Tag": set(),
     "GPIOPort.NRF52840_GPIO": set(),
     "UART.NRF52840_UART": {"easyDMA"},
     "UART.STM32_UART": {"frequency"},

@@ -109,6 +109,8 @@ def test_the_wheel_carries_every_board_and_the_whole_firmware(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for board in board_names():
         assert f"tinyhil/_assets/platforms/{board}/board.yaml" in names
+    for path in (ROOT / "platforms").rglob("*.re[ps][lc]"):
+        assert f"tinyhil/_assets/platforms/{path.relative_to(ROOT / 'platforms')}" in names
     for path in (ROOT / "firmware").rglob("*.[ch]*"):
         assert f"tinyhil/_assets/firmware/{path.relative_to(ROOT / 'firmware')}" in names
     for path in own_models():

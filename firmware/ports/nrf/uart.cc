@@ -61,7 +61,6 @@ void Clear(uintptr_t event) {
 
 void UartInit() {
   Register(kInstructionCache) = 1;  // as products have it
-  Clear(kClockStarted);
   Register(kClockStart) = 1;  // the crystal: the internal oscillator is too coarse for a UART
   while (Register(kClockStarted) == 0) {
   }
