@@ -137,6 +137,7 @@ class Renode:
         self.log = self.folder / "renode.log"
         self.lock = threading.Lock()
         self._heard = b""
+        self._healthy = True
         self._monitor, theirs = socket.socketpair()
         command = [str(program), "--disable-xwt", "--console", "--plain", "--hide-log"]
         command += ["--config", str(self.folder / "config")]
@@ -175,12 +176,14 @@ class Renode:
     def command(self, line: str, timeout_s: float = _COMMAND_S) -> str:
         """A command of Renode's monitor; what it prints. Raises TargetDied, TargetHung."""
         with self.lock:
+            healthy, self._healthy = self._healthy, False  # until it has answered
             try:
                 self._monitor.settimeout(timeout_s)
                 self._monitor.sendall(line.encode() + b"\n")
             except OSError as error:
                 raise self._death(str(error)) from error
             said = self._until_prompt(timeout_s, line)
+            self._healthy = healthy
         # The monitor echoes what it reads, and ends that with a line feed and a carriage return.
         echo, newline, said = said.partition("\n\r")
         return (said if newline else echo).replace("\r", "").strip("\n")
@@ -251,7 +254,7 @@ class Renode:
     def reset(self) -> bool:
         """Removes all machines; whether it is as good as new. A log that has grown long is no reason to keep one."""
         try:
-            return not self.command("Clear", _STOP_S) and self.log_bytes() < 1 << 20
+            return self._healthy and not self.command("Clear", _STOP_S) and self.log_bytes() < 1 << 20
         except TargetError:
             return False
 
