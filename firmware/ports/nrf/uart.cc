@@ -61,7 +61,7 @@ void Clear(uintptr_t event) {
 
 void UartInit() {
   Register(kInstructionCache) = 1;  // as products have it
-  Register(kClockStart) = 1;  // the crystal: the internal oscillator is too coarse for a UART
+  Register(kClockStart) = 1;        // the crystal: the internal oscillator is too coarse for a UART
   while (Register(kClockStarted) == 0) {
   }
   Register(kGpioSet) = 1u << TINYHIL_TX_PIN;
