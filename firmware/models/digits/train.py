@@ -18,6 +18,7 @@ import hashlib
 import math
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,18 +95,18 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
     return out, padding // 2, padding - padding // 2
 
 
-class Layer:
+class Layer(ABC):
     """weights: what is trained, by name; gradients: of the last backward, by the same names."""
 
     def __init__(self) -> None:
         self.weights: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
 
-    def forward(self, x: Array) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def forward(self, x: Array) -> Array: ...
 
-    def backward(self, grad: Array) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def backward(self, grad: Array) -> Array: ...
 
 
 class Windowed(Layer):
@@ -137,12 +138,13 @@ class Windowed(Layer):
         before = self.padding[0]
         return padded_grad[:, before : before + self.size, before : before + self.size]
 
+    @abstractmethod
     def apply(self) -> Array:
-        raise NotImplementedError
+        """The sums, without bias, of the padded input."""
 
+    @abstractmethod
     def propagate(self, grad: Array) -> Array:
         """Stores the gradient of the weights and returns that of the padded input."""
-        raise NotImplementedError
 
 
 class Conv(Windowed):
