@@ -185,7 +185,7 @@ class _RenodeTest:
     """Renode's own keywords drive the machine and its UART."""
 
     def __init__(self, board: Board, image: Image) -> None:
-        from tinyhil.target.renode import machine_commands, renode_spec
+        from tinyhil.target.renode import machine_commands, renode_spec, unit_source, version_in
 
         self.board, self.image, self.target = board, image, "renode"
         spec = renode_spec(board)
@@ -198,13 +198,13 @@ class _RenodeTest:
         self._call("Create Terminal Tester", spec.uart, f"timeout={_VIRTUAL_S}", "endLineOption=TreatLineFeedAsEndLine")
         self._call("Start Emulation")
         self._wait_ready()
-        self._version = str(self._execute("version")).strip()
+        self._version = version_in(str(self._execute("version")))
         self.device = TextDevice(
             board,
             image,
             self,
             instructions_per_tick=spec.instructions_per_tick,
-            unit_source="Renode, the board's counter",
+            unit_source=unit_source(self._version),
         )
 
     @staticmethod

@@ -113,6 +113,17 @@ def check_version(version: str, least: str, what: str) -> None:
         )
 
 
+def version_in(said: str) -> str:
+    """The version of which Renode speaks; "" where it speaks of none."""
+    found = _VERSION.search(said)
+    return found[1] if found else ""
+
+
+def unit_source(version: str) -> str:
+    """Where counts of instructions come from."""
+    return f"Renode {version}, the board's counter at one instruction a tick"
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
@@ -156,14 +167,13 @@ class Renode:
             raise
         try:
             banner = self._until_prompt(_START_S)
-            found = _VERSION.search(banner)
-            if found is None:
+            self.version = version_in(banner)
+            if not self.version:
                 raise TargetStartFailed(
                     f"{program} does not say which version of Renode it is",
                     next_step="Point RENODE at Renode's own program.",
                     details=banner.strip(),
                 )
-            self.version = found[1]
             check_version(self.version, OLDEST, "tinyhil")
             self.command(f"logFile @{self.log} true")
         except TargetDied as error:
@@ -344,7 +354,7 @@ class RenodeTarget(Target):
         self._version = renode.version
         self._log_from = renode.log_bytes()
         check_version(renode.version, self._spec.since or OLDEST, f"board {self._board.name}")
-        self.unit_source = f"Renode {renode.version}, the board's counter at one instruction a tick"
+        self.unit_source = unit_source(renode.version)
         for command in machine_commands(self._spec, self._elf, _MACHINE):
             renode.silent_command(command)
         if self._slot_bytes is not None:
