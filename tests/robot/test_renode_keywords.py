@@ -28,7 +28,7 @@ def server():
 # Left out is faults.robot, in which the emulation's time is stopped: QEMU has none to stop.
 @pytest.mark.parametrize("suite", ["golden", "operators", "protocol", "memory", "models"])
 def test_a_suite_passes_through_renodes_keywords_alone(server, tmp_path, suite):
-    command = [sys.executable, str(HERE / "like_renode_test.py"), str(ROOT / "robot" / f"{suite}.robot")]
+    command = [sys.executable, str(HERE / "as_renode_runs_it.py"), str(ROOT / "robot" / f"{suite}.robot")]
     command += [str(HERE / "renode_keywords.resource"), str(server.port), str(tmp_path), "VECTORS:3"]
     environment = {name: value for name, value in os.environ.items() if name != "RENODE"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)

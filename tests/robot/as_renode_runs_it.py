@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a suite as renode-test does: Renode's keywords and set-up are brought in from outside, the suite is unchanged.
 
-Usage: like_renode_test.py SUITE RESOURCE PORT OUT [NAME:VALUE...]
+Usage: as_renode_runs_it.py SUITE RESOURCE PORT OUT [NAME:VALUE...]
 """
 
 from __future__ import annotations
