@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ requirements.LOOKS["sklearn"] = requirements.package("sklearn")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A job in the background of a shell ignores Ctrl-C, and so would all that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*names): skip, with the reason, where one of these is missing")
     # Without options the device tests run on the host and on every board that QEMU has, with the project's own models.
     option = config.option
