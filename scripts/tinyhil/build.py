@@ -229,14 +229,13 @@ class _Build:
 
     # Sources ---------------------------------------------------------------------------------------------------------
     def _sources(self) -> list[_Source]:
-        folders = ["interpreter/*.cc", f"kernels/{self._kernels}/*.cc", "link/*.cc", "app/*.cc"]
         sources: list[_Source] = []
-        if not (self._firmware / "kernels" / self._kernels).is_dir():
-            raise BuildFailed(f"There is no kernel set named '{self._kernels}' in {self._firmware / 'kernels'}.")
         engine = self._firmware / "engine" / f"{self._engine}.cc"
         if not engine.is_file():
             raise BuildFailed(f"There is no engine named '{self._engine}' in {engine.parent}.")
-        files = [engine, *(path for pattern in folders for path in sorted(self._firmware.glob(pattern)))]
+        folders = ("interpreter", "link", "app")
+        files = [engine, *self._kernel_files()]
+        files += [path for folder in folders for path in sorted((self._firmware / folder).glob("*.cc"))]
         custom = self._custom_ops()
         own_table = self._kind == "bundled" or bool(custom)
         for path in files:
@@ -254,6 +253,28 @@ class _Build:
         if own_table:
             sources.append(_Source("generated/ops.cc", None, self._flags, text=self._ops_text(custom)))
         return sources
+
+    def _kernel_files(self) -> list[Path]:
+        """The set's own sources, over those of the reference set: another set calls them for what it cannot do.
+
+        The table of all operators and the set's name are the chosen set's alone.
+        """
+        chosen = self._firmware / "kernels" / self._kernels
+        if not chosen.is_dir():
+            raise BuildFailed(f"There is no kernel set named '{self._kernels}' in {chosen.parent}.")
+        files = sorted(chosen.glob("*.cc"))
+        if self._kernels != "reference":
+            below = sorted((chosen.parent / "reference").glob("*.cc"))
+            files += [path for path in below if path.name not in ("all_ops.cc", "kernel_set.cc")]
+        return files
+
+    def _own_registrations(self) -> tuple[str, ...]:
+        """Operators that the chosen set registers in place of the reference set's, by the schema's names."""
+        header = self._firmware / "kernels" / self._kernels / "ops.h"
+        if self._kernels == "reference" or not header.is_file():
+            return ()
+        pattern = rf"extern const OpRegistration {_set_prefix(self._kernels)}(\w+);"
+        return tuple(re.findall(pattern, header.read_text(encoding="utf-8")))
 
     def _custom_ops(self) -> list[str]:
         """What the extra sources register."""
@@ -303,10 +324,13 @@ class _Build:
                     next_step=f"It has {', '.join(known)}.",
                 )
         declared = "".join(f"extern const OpRegistration kOp_{name};\n" for name in custom)
-        entries = "".join(f"    &kOp_{name},\n" for name in names) or "    nullptr,\n"
+        own = self._own_registrations()
+        prefixes = [_set_prefix(self._kernels) if name in own and name not in custom else "kOp_" for name in names]
+        entries = "".join(f"    &{prefix}{name},\n" for prefix, name in zip(prefixes, names, strict=True))
+        include = f'#include "kernels/{self._kernels}/ops.h"\n' if own else ""
         return (
-            '#include "interpreter/resolver.h"\n#include "kernels/ops.h"\n\nnamespace tinyhil {\n\n'
-            f"{declared}const OpRegistration* const kOps[] = {{\n{entries}}};\n"
+            f'#include "interpreter/resolver.h"\n#include "kernels/ops.h"\n{include}\nnamespace tinyhil {{\n\n'
+            f"{declared}const OpRegistration* const kOps[] = {{\n{entries or '    nullptr,\n'}}};\n"
             f"const uint32_t kOpCount = {len(names)};\n\n}}  // namespace tinyhil\n"
         )
 
@@ -655,6 +679,11 @@ _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 def _scan(content: bytes) -> tuple[str, tuple[str, ...]]:
     names = tuple(name.decode("utf-8", "replace") for name in _INCLUDE.findall(content))
     return hashlib.sha256(content).hexdigest(), names
+
+
+def _set_prefix(kernels: str) -> str:
+    """How the registrations of a kernel set other than the reference are named: kCmsisNnOp_ followed by the operator."""
+    return f"k{''.join(word.capitalize() for word in kernels.split('_'))}Op_"
 
 
 def _digest(*parts: object) -> str:
