@@ -327,10 +327,11 @@ class _Build:
         own = self._own_registrations()
         prefixes = [_set_prefix(self._kernels) if name in own and name not in custom else "kOp_" for name in names]
         entries = "".join(f"    &{prefix}{name},\n" for prefix, name in zip(prefixes, names, strict=True))
+        entries = entries or "    nullptr,\n"
         include = f'#include "kernels/{self._kernels}/ops.h"\n' if own else ""
         return (
             f'#include "interpreter/resolver.h"\n#include "kernels/ops.h"\n{include}\nnamespace tinyhil {{\n\n'
-            f"{declared}const OpRegistration* const kOps[] = {{\n{entries or '    nullptr,\n'}}};\n"
+            f"{declared}const OpRegistration* const kOps[] = {{\n{entries}}};\n"
             f"const uint32_t kOpCount = {len(names)};\n\n}}  // namespace tinyhil\n"
         )
 
