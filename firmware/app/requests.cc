@@ -110,6 +110,8 @@ Error Requests::Handle(const Header& header, PayloadReader& in, PayloadWriter& o
       return Results(true, in, out);
     case Request::kMemory:
       return Memory(in, out);
+    case Request::kPaths:
+      return Paths(in, out);
     case Request::kReset:
       return in.AtEnd() ? Error{} : WrongLength();
     default:
@@ -212,6 +214,29 @@ Error Requests::Ops(PayloadReader& in, PayloadWriter& out) const {
       length = out.left() - 1;
     }
     out.Put(name, length);
+    out.U8(0);
+  }
+  out.ReplaceU32(4, count);
+  return {};
+}
+
+// As many operators as fit: whose kernel each is, and in how many runs since LOAD it computed.
+Error Requests::Paths(PayloadReader& in, PayloadWriter& out) const {
+  const uint32_t first = in.U32();
+  if (!in.AtEnd()) return WrongLength();
+  if (!runner_.loaded()) return Refuse(Code::kNoModel, "no model is loaded");
+  const Engine& engine = TheEngine();
+  const uint32_t total = engine.OpCount();
+  if (first > total) return Refuse(Code::kBadIndex, "no such operator", total, first);
+  out.U32(total);
+  out.U32(0);
+  uint32_t count = 0;
+  for (; first + count < total; ++count) {
+    const char* path = engine.OpPath(first + count);
+    const uint32_t length = static_cast<uint32_t>(strlen(path));
+    if (length + 5 > out.left()) break;
+    out.U32(engine.OpPathRuns(first + count));
+    out.Put(path, length);
     out.U8(0);
   }
   out.ReplaceU32(4, count);

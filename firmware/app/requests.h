@@ -36,6 +36,7 @@ class Requests {
   Error Load(PayloadReader& in, PayloadWriter& out);
   Error Tensor(PayloadReader& in, PayloadWriter& out) const;
   Error Ops(PayloadReader& in, PayloadWriter& out) const;
+  Error Paths(PayloadReader& in, PayloadWriter& out) const;
   Error InputWrite(PayloadReader& in);
   Error Run(PayloadReader& in, PayloadWriter& out);
   Error OutputRead(PayloadReader& in, PayloadWriter& out) const;

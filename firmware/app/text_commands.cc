@@ -287,6 +287,9 @@ void TextCommands::Ops(Words& words) {
   for (uint32_t op = 0; op < engine.OpCount(); ++op) {
     LineWriter line;
     line.Text("hil op ").Number(op).Character(' ').Text(engine.OpName(op));
+    if (engine.OpPath(op)[0] != '\0') {
+      line.Text(" path=").Text(engine.OpPath(op)).Text(" runs=").Number(engine.OpPathRuns(op));
+    }
     if (runner_.has_checksums()) {
       line.Text(" read=").Hex8(runner_.result(op).read_crc).Text(" wrote=").Hex8(runner_.result(op).wrote_crc);
     }

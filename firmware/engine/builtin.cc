@@ -33,6 +33,8 @@ class Builtin final : public Engine {
   bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const override {
     return interpreter_.OpTensor(op, access, k, out);
   }
+  const char* OpPath(uint32_t op) const override { return interpreter_.OpPath(op); }
+  uint32_t OpPathRuns(uint32_t op) const override { return interpreter_.OpPathRuns(op); }
   uint32_t ArenaUsed() const override { return interpreter_.arena_used(); }
 
  private:

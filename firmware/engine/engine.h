@@ -63,6 +63,10 @@ class Engine {
   virtual const char* OpName(uint32_t op) const = 0;  // "CONV_2D", or a custom operator's name
   // The k-th tensor that operator `op` reads (constants left out) or writes; false past the last.
   virtual bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const = 0;
+  // Whose kernel computes operator `op` of the loaded model: "reference", "cmsis_nn", or "" where the engine cannot
+  // say; and in how many Invokes since Load it did, counted where the kernel runs.
+  virtual const char* OpPath(uint32_t op) const = 0;
+  virtual uint32_t OpPathRuns(uint32_t op) const = 0;
 
   virtual uint32_t ArenaUsed() const = 0;  // bytes, all that Load placed in the arena
 

@@ -8,6 +8,7 @@ namespace tinyhil {
 
 Error Interpreter::Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) {
   loaded_ = false;
+  invokes_ = 0;
   arena_ = arena;
   arena_bytes_ = arena_bytes;
   if (!model_.Open(model, model_bytes)) return model_.reader().error();
@@ -95,8 +96,8 @@ bool Interpreter::AddOperator(LoadArena& arena, uint32_t index) {
     if (!AddActivation(arena, static_cast<uint32_t>(op.outputs[i]), index)) return false;
   }
   Prepare prepare(model_, arena, op, index);
-  if (!registration->prepare(prepare)) return false;
-  nodes_[index] = {registration, prepare.data(), op.inputs, op.outputs};
+  if (!prepare.Hand(*registration)) return false;
+  nodes_[index] = {prepare.registration(), prepare.data(), op.inputs, op.outputs};
   return reader.ok();
 }
 
@@ -161,7 +162,7 @@ bool Interpreter::BindConstants() {
   return true;
 }
 
-void Interpreter::Invoke(OpHook* hook) const {
+void Interpreter::Invoke(OpHook* hook) {
   const uint32_t count = model_.operator_count();
   for (uint32_t i = 0; i < count; ++i) {
     const Node& node = nodes_[i];
@@ -170,6 +171,12 @@ void Interpreter::Invoke(OpHook* hook) const {
     node.registration->eval(eval);
     if (hook != nullptr) hook->End(i);
   }
+  ++invokes_;
+}
+
+uint32_t Interpreter::OpPathRuns(uint32_t op) const {
+  const Node& node = nodes_[op];
+  return node.registration->counts ? *static_cast<const uint32_t*>(node.data) : invokes_;
 }
 
 TensorInfo Interpreter::Info(uint32_t index) const {

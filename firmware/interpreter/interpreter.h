@@ -21,7 +21,7 @@ class Interpreter {
   Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes);
   bool loaded() const { return loaded_; }
 
-  void Invoke(OpHook* hook) const;  // only while loaded()
+  void Invoke(OpHook* hook);  // only while loaded()
 
   uint32_t input_count() const { return model_.input_count(); }
   uint32_t output_count() const { return model_.output_count(); }
@@ -31,6 +31,8 @@ class Interpreter {
   uint32_t op_count() const { return model_.operator_count(); }
   const char* OpName(uint32_t op) const { return nodes_[op].registration->name; }
   bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const;
+  const char* OpPath(uint32_t op) const { return nodes_[op].registration->path; }
+  uint32_t OpPathRuns(uint32_t op) const;
 
   uint32_t arena_used() const { return arena_used_; }
 
@@ -60,6 +62,7 @@ class Interpreter {
   uint8_t* arena_ = nullptr;
   uint32_t arena_bytes_ = 0;
   uint32_t arena_used_ = 0;
+  uint32_t invokes_ = 0;  // since Load
   bool loaded_ = false;
 };
 

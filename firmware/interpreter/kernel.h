@@ -22,6 +22,10 @@ struct OpRegistration {
   const char* name;       // the schema's name, or the custom operator's
   bool (*prepare)(Prepare& op);
   void (*eval)(const Eval& op);
+  const char* path = "reference";  // the kernel set whose code this is
+  // Whether the operator's data begins with a uint32_t in which eval counts the runs that its path really made; else
+  // every Invoke is one.
+  bool counts = false;
 };
 
 // Arena memory while a model is loaded: persistent memory grows down from the end, the planner's list of buffers
@@ -74,6 +78,14 @@ class Prepare {
   Prepare(Model& model, LoadArena& arena, const Operator& op, uint32_t index)
       : model_(model), arena_(arena), op_(op), index_(index) {}
 
+  // Prepares the operator with this registration, whose eval is then the one that runs. A Prepare whose kernel cannot
+  // do a case hands it to another's this way, before it asked for any memory.
+  bool Hand(const OpRegistration& registration) {
+    registration_ = &registration;
+    return registration.prepare(*this);
+  }
+  const OpRegistration* registration() const { return registration_; }
+
   uint32_t input_count() const { return op_.input_count; }
   uint32_t output_count() const { return op_.output_count; }
   bool HasInput(uint32_t i) const { return i < op_.input_count && op_.inputs[i] >= 0; }
@@ -114,6 +126,7 @@ class Prepare {
   LoadArena& arena_;
   const Operator& op_;
   uint32_t index_;
+  const OpRegistration* registration_ = nullptr;
   void* data_ = nullptr;
 };
 

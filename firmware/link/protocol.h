@@ -28,6 +28,7 @@ enum class Request : uint8_t {
   kProfile = 12,
   kMemory = 13,
   kReset = 14,
+  kPaths = 15,
   kFault = 0x7F,  // never requested: the device sends it on its own
 };
 constexpr uint8_t kReply = 0x80;

@@ -38,7 +38,7 @@ from tinyhil.errors import (
     WrongDevice,
 )
 from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused
-from tinyhil.link.commands import Commands, LoadReply, Memory, TensorReply
+from tinyhil.link.commands import Commands, LoadReply, Memory, OpPath, TensorReply
 from tinyhil.link.protocol import PROTOCOL_VERSION, Run, Status
 from tinyhil.slot import HEADER_BYTES, slot_image
 from tinyhil.target import make_target
@@ -59,7 +59,7 @@ _GUESS_S_PER_MODEL_BYTE = 1e-6
 
 Wrap = Callable[["Channel"], "Channel"]
 
-__all__ = ["PATIENCE_S", "Device", "Loaded", "Memory", "RunResult"]
+__all__ = ["PATIENCE_S", "Device", "Loaded", "Memory", "OpPath", "RunResult"]
 
 
 @dataclass(frozen=True)
@@ -312,6 +312,11 @@ class Device:
         """What is used of arena and stack, in bytes."""
         with self._errors():
             return self._commands.memory()
+
+    def op_paths(self) -> list[OpPath]:
+        """Whose kernel computes each operator of the loaded model, in execution order."""
+        with self._errors():
+            return self._commands.op_paths()
 
     def reset(self) -> None:
         """Restarts the device; it has its slot, and no model is loaded."""

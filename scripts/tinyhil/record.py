@@ -181,6 +181,18 @@ class ErrorInfo:
 
 
 @dataclass(frozen=True)
+class OperatorPath:
+    """Whose kernel computed an operator, and in how many of the cell's inferences.
+
+    path: "reference", "cmsis_nn", or "" where the engine cannot say.
+    """
+
+    name: str
+    path: str
+    runs: int
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """Labelled vectors whose largest output is the label's, as computed on the device."""
 
@@ -216,6 +228,7 @@ class Record:
     error: ErrorInfo | None = None
     skip_reason: str = ""
     accuracy: Accuracy | None = None
+    operators: list[OperatorPath] = field(default_factory=list)  # in execution order; empty: nothing ran
     bundle: str = ""  # folder with all that is needed to replay a failure
 
     @property
@@ -246,6 +259,7 @@ class Record:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "vectors": {"count": sum(self.vectors.values()), "kinds": dict(self.vectors)},
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "operators": [asdict(operator) for operator in self.operators],
             "identity": asdict(self.identity),
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
             "started_at": self.started_at,
@@ -288,6 +302,7 @@ class Record:
             error=error,
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,
+            operators=[OperatorPath(**operator) for operator in data.get("operators", [])],
             bundle=data["bundle"],
         )
 

@@ -48,6 +48,7 @@ from tinyhil.runner import (
     image_figures,
     image_identity,
     model_identity,
+    operator_paths,
     provenance,
     run_command_line,
 )
@@ -466,6 +467,7 @@ class DeviceLibrary:
         try:
             self._tally = run_golden(rig.device, golden)
             record.figures.update(device_figures(rig.device, self._tally))
+            record.operators = operator_paths(rig.device, golden.op_names)
             conclude(record, self._tally, golden)
         except TinyhilError as error:
             record.error = ErrorInfo.of(error)

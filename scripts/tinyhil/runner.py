@@ -11,19 +11,19 @@ import platform
 import shlex
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinyhil import __version__
 from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
-from tinyhil.record import Accuracy, Cell, ErrorInfo, Figure, Identity, Record
+from tinyhil.record import Accuracy, Cell, ErrorInfo, Figure, Identity, OperatorPath, Record
 
 if TYPE_CHECKING:
     from tinyhil.board import Board
     from tinyhil.build import Image
-    from tinyhil.device import Device, Memory
+    from tinyhil.device import Device, Memory, OpPath
     from tinyhil.golden import GoldenSet
     from tinyhil.model import Model
     from tinyhil.verdict import Tally
@@ -246,6 +246,8 @@ class Measured(Protocol):
 
     def memory(self) -> Memory: ...
 
+    def op_paths(self) -> list[OpPath]: ...
+
 
 class _Run:
     def __init__(self, cell: Cell, plan: Plan, materials: Materials, guard: Guard, progress: Progress) -> None:
@@ -320,6 +322,7 @@ class _Run:
                 self._stage("boot")
                 self.tally = run_golden(device, golden, step=self._step)
                 self.record.figures.update(device_figures(device, self.tally))
+                self.record.operators = operator_paths(device, golden.op_names)
                 self._stage("run")
                 if self.tally.difference is not None:
                     self.files = device.post_mortem()
@@ -362,6 +365,12 @@ def device_figures(device: Measured, tally: Tally) -> dict[str, Figure]:
         figures["stack_peak"] = Figure(memory.stack_peak, "bytes", "device, stack painting")
         figures["stack_reserved"] = Figure(memory.stack_bytes, "bytes", "device")
     return figures
+
+
+def operator_paths(device: Measured, names: Sequence[str]) -> list[OperatorPath]:
+    """Whose kernel computed each operator in the inferences since the model was loaded."""
+    paths = device.op_paths()
+    return [OperatorPath(name, path.path, path.runs) for name, path in zip(names, paths, strict=True)]
 
 
 def conclude(record: Record, tally: Tally, golden: GoldenSet) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyhil.device import Loaded, Memory, RunResult, input_bytes, refusal
+from tinyhil.device import Loaded, Memory, OpPath, RunResult, input_bytes, refusal
 from tinyhil.errors import DeviceFault, DeviceRestarted, LinkBroken, TargetError, WrongDevice
 from tinyhil.link import text
 from tinyhil.link.client import Refused
@@ -137,6 +137,11 @@ class TextDevice:
     def memory(self) -> Memory:
         values = self._ask("mem")[0].values
         return Memory(*(int(values[name]) for name in ("arena-used", "arena-bytes", "stack-peak", "stack-bytes")))
+
+    def op_paths(self) -> list[OpPath]:
+        """As Device.op_paths."""
+        replies = [reply.values for reply in self._ask("ops")]
+        return [OpPath(values.get("path", ""), int(values.get("runs", "0"))) for values in replies]
 
     def text_command(self, line: str) -> list[str]:
         """A line as it is; the lines that answer it."""

@@ -231,6 +231,22 @@ def test_results_can_be_read_page_by_page_and_only_where_they_were_taken(loaded,
     assert loaded.ask(Request.CHECKSUMS, struct.pack("<I", 1000), seq=4).status == Status.BAD_INDEX
 
 
+def test_each_operator_says_whose_kernel_ran_and_how_often(loaded, vectors, digits):
+    data, _ = vectors[0]
+    for seq in range(3):
+        loaded.ask(Request.RUN, run_payload(data, Run.INPUT), seq=1 + seq)
+    page = loaded.ask(Request.PATHS, struct.pack("<I", 0), seq=10).payload
+    assert struct.unpack_from("<II", page) == (len(digits.operators), len(digits.operators))
+    assert page[8:] == (struct.pack("<I", 3) + b"reference\0") * len(digits.operators)
+    rest = loaded.ask(Request.PATHS, struct.pack("<I", 1), seq=11).payload
+    assert struct.unpack_from("<II", rest) == (len(digits.operators), len(digits.operators) - 1)
+    assert loaded.ask(Request.PATHS, struct.pack("<I", 1000), seq=12).status == Status.BAD_INDEX
+    assert loaded.ask(Request.PATHS, b"", seq=13).status == Status.BAD_REQUEST
+    assert loaded.ask(Request.LOAD, struct.pack("<I", 0), seq=14).status == Status.OK
+    page = loaded.ask(Request.PATHS, struct.pack("<I", 0), seq=15).payload
+    assert struct.unpack_from("<I", page, 8) == (0,)  # counted since the model was loaded
+
+
 def test_without_a_model_nothing_can_be_run_or_read(wire):
     for request, payload in [
         (Request.RUN, run_payload(b"")),
@@ -238,6 +254,7 @@ def test_without_a_model_nothing_can_be_run_or_read(wire):
         (Request.OUTPUT_READ, struct.pack("<III", 0, 0, 1)),
         (Request.TENSOR, struct.pack("<BI", 0, 0)),
         (Request.OPS, struct.pack("<I", 0)),
+        (Request.PATHS, struct.pack("<I", 0)),
     ]:
         assert wire.ask(request, payload).status == Status.NO_MODEL, request
 
@@ -422,6 +439,7 @@ def test_a_person_can_do_all_that_a_program_can(fresh, vectors, digits):
         ["hil", "op", str(op.index), op.name] for op in digits.operators
     ]
     assert all(" read=" in line and " wrote=" in line for line in operators)
+    assert all(" path=reference runs=1 " in line for line in operators)
     assert fresh.lines(with_crc("hil mem"))[0].startswith("hil mem arena-used=")
     assert len(fresh.lines(with_crc("hil help"))) == 10
     fresh.channel.write(with_crc("hil reset"))

@@ -76,6 +76,7 @@ def test_a_model_of_300_operators_has_results_for_each(rig):
         np.testing.assert_array_equal(result.outputs[0], vector[0])
         assert len(set(result.op_reads + result.op_writes)) == 1
         assert len(result.op_reads) == len(result.op_writes) == 300
+        assert [(op.path, op.runs) for op in device.op_paths()] == [("reference", 1)] * 300
         if device.unit:
             assert len(result.op_units) == 300
             assert min(result.op_units) > 0

@@ -70,6 +70,17 @@ class Memory:
     stack_bytes: int
 
 
+@dataclass(frozen=True)
+class OpPath:
+    """Whose kernel computes an operator, and in how many inferences since the model was loaded it did.
+
+    path: "reference", "cmsis_nn", or "" where the engine cannot say.
+    """
+
+    path: str
+    runs: int
+
+
 WriteMemory = Callable[[int, bytes], bool]
 """Puts bytes at an address of the device's memory without the device's help; False where that did not work."""
 
@@ -137,6 +148,24 @@ class Commands:
         if len(names) != loaded.op_count:
             raise ProtocolError(f"{len(names)} operator names for {loaded.op_count} operators")
         return replies[: loaded.input_count], outputs, names
+
+    def op_paths(self) -> list[OpPath]:
+        """Of each operator of the loaded model, in execution order."""
+        paths: list[OpPath] = []
+        while len(paths) < self._op_count:
+            page = self._ask(Request.PATHS, struct.pack("<I", len(paths)))
+            count = struct.unpack_from("<4xI", page)[0] if len(page) >= 8 else 0
+            at = 8
+            for _ in range(count):
+                end = page.find(b"\0", at + 4)
+                if end < 0:
+                    raise ProtocolError(f"a page of {len(page)} bytes for {Request.PATHS.name}")
+                path = page[at + 4 : end].decode("ascii", "replace")
+                paths.append(OpPath(path, struct.unpack_from("<I", page, at)[0]))
+                at = end + 1
+            if count == 0:
+                raise ProtocolError(f"{len(paths)} paths for {self._op_count} operators")
+        return paths
 
     def run(self, inputs: Sequence[bytes], asked: Run, *, allowance_s: float, guess_s: float) -> RunReply:
         """One inference. The device verifies each input's checksum over the tensor itself, just before it runs.

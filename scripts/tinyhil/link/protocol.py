@@ -27,6 +27,7 @@ class Request(IntEnum):
     PROFILE = 12
     MEMORY = 13
     RESET = 14
+    PATHS = 15
     FAULT = 0x7F
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tinyhil.record import Figure, Record
+from tinyhil.record import Figure, OperatorPath, Record
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,6 +88,8 @@ def _figure_rows(record: Record) -> list[tuple[str, str]]:
         if figure := figures.get(name):
             note = "" if name == "model" else f"   [{figure.source}]"
             rows.append((label, f"{figure.value:,} bytes{note}"))
+    if record.operators and record.cell.kernels != "reference":
+        rows.append(("kernels", _kernels(record.operators)))
     if accuracy := record.accuracy:
         share = 100 * accuracy.correct / accuracy.labelled
         rows.append(("accuracy", f"{share:.1f} % ({accuracy.correct} of {accuracy.labelled} labelled vectors)"))
@@ -95,6 +97,16 @@ def _figure_rows(record: Record) -> list[tuple[str, str]]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in record.vectors.items())
         rows.append(("vectors", f"{sum(record.vectors.values())} ({kinds})"))
     return rows
+
+
+def _kernels(operators: Sequence[OperatorPath]) -> str:
+    """Which kernel set computed how many operators, and which: cmsis_nn 12 of 13; reference RESHAPE."""
+    parts = []
+    for path in dict.fromkeys(operator.path for operator in operators):
+        names = [operator.name for operator in operators if operator.path == path]
+        kinds = ", ".join(dict.fromkeys(names))
+        parts.append(f"{path or 'unknown'} {len(names)} of {len(operators)} operators ({kinds})")
+    return "; ".join(parts)
 
 
 def short_count(figure: Figure) -> str:
