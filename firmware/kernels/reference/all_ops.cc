@@ -5,10 +5,20 @@
 
 namespace tinyhil {
 
+// clang-format off: one a line
 const OpRegistration* const kOps[] = {
-    &kOp_ADD,         &kOp_AVERAGE_POOL_2D, &kOp_CONV_2D, &kOp_DEPTHWISE_CONV_2D, &kOp_DEQUANTIZE, &kOp_FULLY_CONNECTED,
-    &kOp_MAX_POOL_2D, &kOp_QUANTIZE,        &kOp_RESHAPE, &kOp_SOFTMAX,
+    &kOp_ADD,
+    &kOp_AVERAGE_POOL_2D,
+    &kOp_CONV_2D,
+    &kOp_DEPTHWISE_CONV_2D,
+    &kOp_DEQUANTIZE,
+    &kOp_FULLY_CONNECTED,
+    &kOp_MAX_POOL_2D,
+    &kOp_QUANTIZE,
+    &kOp_RESHAPE,
+    &kOp_SOFTMAX,
 };
+// clang-format on
 const uint32_t kOpCount = sizeof(kOps) / sizeof(kOps[0]);
 
 }  // namespace tinyhil

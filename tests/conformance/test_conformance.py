@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every operator, on generated models of that operator alone: bit for bit what the oracle computes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from conformance.operators import OPERATORS
+from conformance.runner import Conformance, store
+from tinyhil.model import supported_operators
+
+CASES = int(os.environ.get("TINYHIL_TEST_CASES", "500"))
+
+
+def test_every_operator_of_the_firmware_has_cases() -> None:
+    assert set(OPERATORS) == supported_operators("builtin")
+
+
+@pytest.mark.needs("native", "oracle")
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_an_operator_equals_the_oracle_bit_for_bit(name: str, conformance: Conformance) -> None:
+    tally = conformance.run(name, range(CASES))
+    if tally.failures:
+        small = conformance.shrink(tally.failures[0])
+        path = store(small, Path("out") / "conformance")
+        pytest.fail(f"{small}\n{path}: make conformance ARGS='--replay {path}'", pytrace=False)
+    assert tally.cases == CASES
+    assert tally.equal >= CASES // 2, "cases that are refused show little"
