@@ -33,7 +33,7 @@ def test_the_arena_it_needs_is_exact(engine: HostEngine) -> None:
     assert isinstance(free, Ran)
     exact = engine.run(data, [vector], output, arena_bytes=free.arena_used)
     assert exact == free
-    for missing in (16, 32, free.arena_used // 4):
+    for missing in (16, 32, free.arena_used // 64 * 16):
         refused = engine.run(data, [], output, arena_bytes=free.arena_used - missing)
         assert isinstance(refused, Refused)
         assert refused.code == ARENA_TOO_SMALL

@@ -3,25 +3,14 @@
 //
 // Both inputs are brought to a common scale, twice the larger of theirs, with 20 bits of headroom; the sum is
 // rescaled to the output. No scratch.
+#include "kernels/reference/add.h"
+
 #include "kernels/ops.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
 namespace {
 
-constexpr int32_t kHeadroom = 20;
-
-struct AddData {
-  int32_t zero_point[2];
-  Multiplier multiplier[2];
-  Multiplier sum;
-  int32_t output_zero_point;
-  Range range;
-  uint32_t elements;  // where both inputs have the output's shape; else 0
-  // Broadcasting: the output's dimensions, aligned to the last, and each input's step along them (0: repeated).
-  int32_t dims[Tensor::kMaxRank];
-  int32_t step[2][Tensor::kMaxRank];
-};
+constexpr int32_t kHeadroom = AddData::kHeadroom;
 
 bool Broadcast(Prepare& op, const Tensor (&inputs)[2], const Tensor& output, AddData* data) {
   for (uint32_t i = 0; i < Tensor::kMaxRank; ++i) data->dims[i] = 1;
@@ -50,7 +39,9 @@ bool Broadcast(Prepare& op, const Tensor (&inputs)[2], const Tensor& output, Add
   return true;
 }
 
-bool PrepareAdd(Prepare& op) {
+}  // namespace
+
+bool CheckAdd(Prepare& op, AddData* data) {
   Tensor inputs[2], output;
   Table options;
   if (!op.Expect(2, 2, 1) || !op.Input(0, &inputs[0]) || !op.Input(1, &inputs[1]) || !op.Output(0, &output))
@@ -59,8 +50,6 @@ bool PrepareAdd(Prepare& op) {
       !ExpectInt8(op, output, "outputs[0]") || !op.Options(schema::kAddOptions, &options)) {
     return false;
   }
-  AddData* data = op.Data<AddData>();
-  if (data == nullptr) return false;
   const float larger = inputs[0].scale() > inputs[1].scale() ? inputs[0].scale() : inputs[1].scale();
   for (uint32_t k = 0; k < 2; ++k) {
     data->zero_point[k] = inputs[k].zero_point;
@@ -73,6 +62,13 @@ bool PrepareAdd(Prepare& op) {
   data->output_zero_point = output.zero_point;
   const uint8_t activation = options.U8(schema::kAddActivation, "fused_activation_function", schema::kNone);
   return op.ok() && Broadcast(op, inputs, output, data) && ActivationRange(op, activation, output, &data->range);
+}
+
+namespace {
+
+bool PrepareAdd(Prepare& op) {
+  AddData* data = op.Data<AddData>();
+  return data != nullptr && CheckAdd(op, data);
 }
 
 inline int8_t AddOne(const AddData& d, int32_t a, int32_t b) {

@@ -3,8 +3,10 @@
 
 namespace tinyhil {
 
-bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tensor* filter, Table* options) {
-  Tensor input, output;
+bool CheckConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, ConvTensors* tensors, Table* options) {
+  Tensor& input = tensors->input;
+  Tensor& output = tensors->output;
+  Tensor* const filter = &tensors->filter;
   if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, filter) || !op.Output(0, &output)) return false;
   if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
   if (!ExpectRank(op, input, "inputs[0]", 4) || !ExpectRank(op, *filter, "filter", 4) ||
@@ -32,8 +34,14 @@ bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tens
          ExpectDim(op, "outputs[0]", output.dim(1), base->y.output) &&
          ExpectDim(op, "outputs[0]", output.dim(2), base->x.output) &&
          ExpectDim(op, "outputs[0]", output.dim(3), base->output_channels) &&
-         MakeOutputStage(op, input, *filter, 2, output, static_cast<uint32_t>(base->output_channels), activation,
-                         &base->stage);
+         ReadOutputStage(op, 2, output, static_cast<uint32_t>(base->output_channels), activation, &base->stage);
+}
+
+bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tensor* filter, Table* options) {
+  ConvTensors tensors;
+  if (!CheckConvBase(op, fields, base, &tensors, options)) return false;
+  *filter = tensors.filter;
+  return MakeMultipliers(op, tensors.input, tensors.filter, tensors.output, &base->stage);
 }
 
 }  // namespace tinyhil

@@ -26,7 +26,15 @@ struct ConvFields {
   uint32_t channel_dimension;  // of the filter: its output channels
 };
 
-// Checks inputs, outputs and parameters and fills `base`; `filter` and `options` are for what is left to check.
+struct ConvTensors {
+  Tensor input, filter, output;
+};
+
+// Checks inputs, outputs and parameters and fills `base` but for the multipliers of its stage; takes no memory.
+// `tensors` and `options` are for what is left to check.
+bool CheckConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, ConvTensors* tensors, Table* options);
+
+// The same, with multipliers; `filter` and `options` are for what is left to check.
 bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tensor* filter, Table* options);
 
 }  // namespace tinyhil

@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // FULLY_CONNECTED, int8: per-tensor or per-channel weights, any batch.
 //
-// Four outputs at a time share each input (dot.h). No scratch. Persistent: 5 bytes an
-// output where weights are per channel, else none.
+// Four outputs at a time share each input (dot.h). No scratch. Persistent: 5 bytes an output where weights are per
+// channel, else none.
+#include "kernels/reference/fully_connected.h"
+
 #include "kernels/ops.h"
 #include "kernels/reference/dot.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
-namespace {
 
-struct FullyConnectedData {
-  const int8_t* weights;
-  OutputStage stage;
-  int32_t multiplier;  // where the weights have one scale
-  int8_t shift;
-  int32_t batches;
-  int32_t inputs;
-  int32_t outputs;
-  int32_t input_zero_point;
-};
-
-bool PrepareFullyConnected(Prepare& op) {
-  Tensor input, filter, output;
+bool CheckFullyConnected(Prepare& op, FullyConnectedData* data, FullyConnectedTensors* tensors) {
+  Tensor& input = tensors->input;
+  Tensor& filter = tensors->filter;
+  Tensor& output = tensors->output;
   Table options;
   if (!op.Expect(2, 3, 1) || !op.Input(0, &input) || !op.Input(1, &filter) || !op.Output(0, &output)) return false;
   if (!ExpectInt8(op, input, "inputs[0]") || !ExpectInt8(op, output, "outputs[0]")) return false;
@@ -34,8 +25,6 @@ bool PrepareFullyConnected(Prepare& op) {
   const uint8_t format = options.U8(schema::kFcWeightsFormat, "weights_format", 0);
   if (!op.ok()) return false;
   if (format != 0) return op.Fail(Code::kModelUnsupported, "weights_format", "only the default layout", format, 0);
-  FullyConnectedData* data = op.Data<FullyConnectedData>();
-  if (data == nullptr) return false;
 
   const uint32_t outputs = static_cast<uint32_t>(filter.dim(0)), inputs = static_cast<uint32_t>(filter.dim(1));
   const uint32_t batches = input.elements / inputs;
@@ -51,7 +40,7 @@ bool PrepareFullyConnected(Prepare& op) {
   data->inputs = static_cast<int32_t>(inputs);
   data->outputs = static_cast<int32_t>(outputs);
   data->input_zero_point = input.zero_point;
-  if (!MakeOutputStage(op, input, filter, 2, output, outputs, activation, &data->stage)) return false;
+  if (!ReadOutputStage(op, 2, output, outputs, activation, &data->stage)) return false;
   if (filter.scale_count > 1) return true;
   // With one scale the product of input's and weights' is rounded to float first, unlike in the convolutions.
   const float product = input.scale() * filter.scale();
@@ -60,6 +49,19 @@ bool PrepareFullyConnected(Prepare& op) {
   if (!ExpectShift(op, multiplier)) return false;
   data->multiplier = multiplier.value;
   data->shift = static_cast<int8_t>(multiplier.shift);
+  return true;
+}
+
+namespace {
+
+bool PrepareFullyConnected(Prepare& op) {
+  FullyConnectedData* data = op.Data<FullyConnectedData>();
+  FullyConnectedTensors tensors;
+  if (data == nullptr || !CheckFullyConnected(op, data, &tensors)) return false;
+  if (tensors.filter.scale_count > 1) {
+    return MakeMultipliers(op, tensors.input, tensors.filter, tensors.output, &data->stage);
+  }
+  data->stage.channel_mask = 0;
   data->stage.multipliers = &data->multiplier;
   data->stage.shifts = &data->shift;
   return true;

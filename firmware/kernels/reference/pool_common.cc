@@ -3,7 +3,7 @@
 
 namespace tinyhil {
 
-bool PreparePool(Prepare& op) {
+bool CheckPool(Prepare& op, PoolData* data) {
   Tensor input, output;
   Table options;
   if (!op.Expect(1, 1, 1) || !op.Input(0, &input) || !op.Output(0, &output)) return false;
@@ -15,8 +15,6 @@ bool PreparePool(Prepare& op) {
     return op.Fail(Code::kModelUnsupported, "outputs[0]", "must have the input's scale and zero point");
   }
   if (!op.Options(schema::kPool2dOptions, &options)) return false;
-  PoolData* data = op.Data<PoolData>();
-  if (data == nullptr) return false;
   const uint8_t padding = options.U8(schema::kPoolPadding, "padding", schema::kSame);
   const uint8_t activation = options.U8(schema::kPoolActivation, "fused_activation_function", schema::kNone);
   data->y = {input.dim(1),
@@ -39,6 +37,11 @@ bool PreparePool(Prepare& op) {
          ExpectDim(op, "outputs[0]", output.dim(2), data->x.output) &&
          ExpectDim(op, "outputs[0]", output.dim(3), data->channels) &&
          ActivationRange(op, activation, output, &data->range);
+}
+
+bool PreparePool(Prepare& op) {
+  PoolData* data = op.Data<PoolData>();
+  return data != nullptr && CheckPool(op, data);
 }
 
 }  // namespace tinyhil

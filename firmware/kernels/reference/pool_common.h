@@ -15,6 +15,9 @@ struct PoolData {
   Range range;
 };
 
+// Checks all and fills `data`; takes no memory.
+bool CheckPool(Prepare& op, PoolData* data);
+
 bool PreparePool(Prepare& op);
 
 // Calls window(first value of a channel, rows, columns) for each output and channel; the step from row to row is

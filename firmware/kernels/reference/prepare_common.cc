@@ -139,13 +139,17 @@ bool ReadBias(Prepare& op, uint32_t input, uint32_t channels, const int32_t** bi
 
 }  // namespace
 
-bool MakeOutputStage(Prepare& op, const Tensor& input, const Tensor& filter, uint32_t bias, const Tensor& output,
-                     uint32_t channels, uint8_t activation, OutputStage* stage) {
+bool ReadOutputStage(Prepare& op, uint32_t bias, const Tensor& output, uint32_t channels, uint8_t activation,
+                     OutputStage* stage) {
   Range range;
   if (!ReadBias(op, bias, channels, &stage->bias) || !ActivationRange(op, activation, output, &range)) return false;
   stage->zero_point = output.zero_point;
   stage->low = range.low;
   stage->high = range.high;
+  return true;
+}
+
+bool MakeMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output, OutputStage* stage) {
   stage->channel_mask = filter.scale_count > 1 ? -1 : 0;
   int32_t* multipliers = op.Persistent<int32_t>(filter.scale_count);
   int8_t* shifts = op.Persistent<int8_t>(filter.scale_count);

@@ -39,10 +39,13 @@ bool MakeWindow(Prepare& op, uint8_t padding, Window* window);
 // output channel, which is dimension `channel_dimension`.
 bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t channel_dimension);
 
-// The output stage of such a layer with `channels` outputs: an int32 constant bias in input `bias`, if there is one,
-// and in persistent memory the multipliers input * filter[channel] / output, one where the filter has one scale.
-bool MakeOutputStage(Prepare& op, const Tensor& input, const Tensor& filter, uint32_t bias, const Tensor& output,
-                     uint32_t channels, uint8_t activation, OutputStage* stage);
+// The output stage of such a layer with `channels` outputs, but for its multipliers: an int32 constant bias in input
+// `bias`, if there is one, zero point and range. Takes no memory.
+bool ReadOutputStage(Prepare& op, uint32_t bias, const Tensor& output, uint32_t channels, uint8_t activation,
+                     OutputStage* stage);
+
+// The stage's multipliers in persistent memory: input * filter[channel] / output, one where the filter has one scale.
+bool MakeMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output, OutputStage* stage);
 
 // Fails where a multiplier shifts further left than 30 bits.
 bool ExpectShift(Prepare& op, const Multiplier& multiplier);

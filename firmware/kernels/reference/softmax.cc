@@ -4,8 +4,9 @@
 // Fixed point throughout: exp(x) for x <= 0 from a polynomial on [-1/4, 0) and a product of powers of e, one over the
 // sum by three Newton steps. Qm.n below is a signed 32-bit number with m integer and n fraction bits. No scratch; every
 // exp is computed twice, which costs less than keeping it would.
+#include "kernels/reference/softmax.h"
+
 #include "kernels/ops.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
 namespace {
@@ -14,14 +15,9 @@ constexpr int32_t kDifferenceBits = 5;  // differences to the largest value are 
 constexpr int32_t kSumBits = 12;        // the sum of exps is Q12.19
 constexpr int32_t kMaxDepth = (1 << kSumBits) - 1;
 
-struct SoftmaxData {
-  int32_t rows;
-  int32_t depth;
-  Multiplier multiplier;      // from a difference of inputs to Q5.26
-  int32_t lowest_difference;  // below it exp is 0
-};
+}  // namespace
 
-bool PrepareSoftmax(Prepare& op) {
+bool CheckSoftmax(Prepare& op, SoftmaxData* data) {
   Tensor input, output;
   Table options;
   if (!op.Expect(1, 1, 1) || !op.Input(0, &input) || !op.Output(0, &output)) return false;
@@ -34,8 +30,6 @@ bool PrepareSoftmax(Prepare& op) {
   const float beta = options.F32(schema::kSoftmaxBeta, "beta", 0.0f);
   if (!op.ok()) return false;
   if (!(beta > 0.0f) || !(beta < 1.0e30f)) return op.Fail(Code::kModelUnsupported, "beta", "must be above 0");
-  SoftmaxData* data = op.Data<SoftmaxData>();
-  if (data == nullptr) return false;
   data->depth = input.dim(input.rank - 1);
   if (data->depth > kMaxDepth) {
     return op.Fail(Code::kModelUnsupported, "inputs[0]", "too many classes: the sum of exps would overflow",
@@ -51,6 +45,13 @@ bool PrepareSoftmax(Prepare& op) {
   const int64_t radius = int64_t{(1 << kDifferenceBits) - 1} << (31 - kDifferenceBits);
   data->lowest_difference = -static_cast<int32_t>(radius >> data->multiplier.shift);
   return true;
+}
+
+namespace {
+
+bool PrepareSoftmax(Prepare& op) {
+  SoftmaxData* data = op.Data<SoftmaxData>();
+  return data != nullptr && CheckSoftmax(op, data);
 }
 
 // x times 2^exponent, saturating.
