@@ -21,10 +21,12 @@ constexpr uint32_t kPausePollsAsleep = 64;
 
 void Write(const uint8_t* data, uint32_t size) { port::Write(data, size); }
 
+void Serve();
+
 Receiver receiver;
 ModelRunner runner;
 CobsEncoder encoder(Write);
-Requests requests(runner, encoder);
+Requests requests(runner, encoder, Serve);
 TextCommands text(runner, Write);
 uint32_t damaged_frames = 0;
 
@@ -68,23 +70,27 @@ void Rest() {
   for (uint32_t i = 0; i < 100; ++i) __asm__ volatile("");
 }
 
+Pause pause;
+
+// One look at the UART. Also what a stopped run does: see Requests::Reach.
+void Serve() {
+  const int byte = port::ReadByte();
+  if (byte >= 0) {
+    pause.Over();
+    Take(static_cast<uint8_t>(byte));
+  } else if (receiver.InFrame() && pause.Long()) {
+    if (receiver.Pause()) ++damaged_frames;
+  } else {
+    Rest();
+  }
+}
+
 }  // namespace
 
 [[noreturn]] void AppMain() {
   port::Init();
   text.Banner();
-  Pause pause;
-  for (;;) {
-    const int byte = port::ReadByte();
-    if (byte >= 0) {
-      pause.Over();
-      Take(static_cast<uint8_t>(byte));
-    } else if (receiver.InFrame() && pause.Long()) {
-      if (receiver.Pause()) ++damaged_frames;
-    } else {
-      Rest();
-    }
-  }
+  for (;;) Serve();
 }
 
 // On the fault stack, with interrupts off: as a frame for the host library and as a line for everyone else. The frame's

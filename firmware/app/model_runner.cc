@@ -76,7 +76,13 @@ Error ModelRunner::Place(uint32_t reserve_bytes) {
   return TheEngine().Load(model_.data, model_.size, region.base, bytes);
 }
 
+// What a command in the text language runs into while a run is stopped.
+Error ModelRunner::Busy() const {
+  return running_ ? Refuse(Code::kBadRequest, "run", -1, "a run is stopped at an operator") : Error{};
+}
+
 Error ModelRunner::Load(uint32_t arena_limit) {
+  if (running_) return Busy();
   loaded_ = false;
   Forget();
   const port::Region region = port::Arena();
@@ -109,6 +115,7 @@ Error ModelRunner::FindTensor(bool output, uint32_t index, TensorInfo* tensor) c
 }
 
 Error ModelRunner::WriteInput(uint32_t index, uint32_t offset, const uint8_t* data, uint32_t size) {
+  if (running_) return Busy();
   TensorInfo tensor;
   const Error error = FindTensor(false, index, &tensor);
   if (!error.ok()) return error;
@@ -145,6 +152,7 @@ Error ModelRunner::CheckInputs(const uint8_t* crcs) const {
 }
 
 Error ModelRunner::RunOnce(const Run& run) {
+  if (running_) return Busy();
   if (!loaded_) return Refuse(Code::kNoModel, "model", -1, "no model is loaded");
   Engine& engine = TheEngine();
   const bool hooked = run.checksums || run.profile;
@@ -170,6 +178,28 @@ Error ModelRunner::RunOnce(const Run& run) {
   milliticks_ = port::CounterMilliticks();
   has_ticks_ = error.ok() && milliticks_ != 0;
   return error;
+}
+
+Error ModelRunner::RunStopping(const uint8_t* input_crcs, OpHook& hook) {
+  if (running_) return Busy();
+  if (!loaded_) return Refuse(Code::kNoModel, "model", -1, "no model is loaded");
+  Error error = CheckInputs(input_crcs);
+  if (!error.ok()) return error;
+  Forget();
+  running_ = true;
+  error = TheEngine().Invoke(&hook);
+  running_ = false;
+  return error;
+}
+
+Error ModelRunner::FindOpTensor(uint32_t op, Access access, uint32_t k, Bytes* bytes) const {
+  if (!loaded_) return Refuse(Code::kNoModel, "model", -1, "no model is loaded");
+  const Engine& engine = TheEngine();
+  if (op >= engine.OpCount()) return Refuse(Code::kBadIndex, "operator", -1, "no such operator", engine.OpCount(), op);
+  if (!engine.OpTensor(op, access, k, bytes)) {
+    return Refuse(Code::kBadIndex, "operators", static_cast<int32_t>(op), "no such tensor of the operator", 0, k);
+  }
+  return {};
 }
 
 }  // namespace tinyhil

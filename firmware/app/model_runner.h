@@ -47,6 +47,12 @@ class ModelRunner {
   // refused unless the tensor's bytes have the checksum that was announced.
   Error RunOnce(const Run& run);
 
+  // One inference that `hook` may hold at any operator; until it is over, nothing else may run, load or feed.
+  Error RunStopping(const uint8_t* input_crcs, OpHook& hook);
+
+  // The k-th tensor, constants left out, that operator `op` reads or writes.
+  Error FindOpTensor(uint32_t op, Access access, uint32_t k, Bytes* bytes) const;
+
   // Of the last run that succeeded.
   bool has_ticks() const { return has_ticks_; }        // the port counts, and no hook distorted it
   uint64_t milliticks() const { return milliticks_; }  // of the inference alone; only where has_ticks()
@@ -59,12 +65,14 @@ class ModelRunner {
 
   static constexpr uint32_t kUsualOps = 64;
 
+  Error Busy() const;
   Error Place(uint32_t reserve_bytes);
   Error CheckInputs(const uint8_t* crcs) const;
   void Forget();
 
   ModelBytes model_;
   bool loaded_ = false;
+  bool running_ = false;  // RunStopping
   bool has_ticks_ = false;
   bool has_checksums_ = false;
   bool has_profile_ = false;

@@ -42,7 +42,40 @@ Error WrongLength() { return Refuse(Code::kBadRequest, "the payload is longer or
 
 uint32_t Less(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
+constexpr uint32_t kNever = 0xFFFFFFFF;  // a moment that no run has
+
+// Nothing that would change the model or the run under the operator that is about to go on.
+bool AllowedWhileStopped(Request request) {
+  switch (request) {
+    case Request::kOpen:
+    case Request::kInfo:
+    case Request::kTensor:
+    case Request::kOps:
+    case Request::kMemory:
+    case Request::kReset:
+    case Request::kBreak:
+    case Request::kStep:
+    case Request::kOpTensor:
+    case Request::kOpRead:
+    case Request::kOpWrite:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
+
+// Stops the run where the host wants to look.
+class Requests::Stops final : public OpHook {
+ public:
+  explicit Stops(Requests& requests) : requests_(requests) {}
+  void Begin(uint32_t op) override { requests_.Reach(2 * op); }
+  void End(uint32_t op) override { requests_.Reach(2 * op + 1); }
+
+ private:
+  Requests& requests_;
+};
 
 void Requests::Answer(const Header& header, const uint8_t* payload, uint32_t size, uint32_t damaged_frames) {
   if ((header.type & kReply) != 0) return;  // somebody's reply, echoed
@@ -54,15 +87,25 @@ void Requests::Answer(const Header& header, const uint8_t* payload, uint32_t siz
   }
   PayloadReader in(payload, size);
   PayloadWriter out(reply_ + kHeaderBytes, kMaxPayload);
+  answered_ = false;
+  Header answered_to = header;
   Error error = Handle(header, in, out, damaged_frames);
+  if (answered_) {
+    answered_ = false;
+    return;
+  }
+  if (owed_ && !stopped_) {  // a run that could be stopped is over: its last STEP has waited for that
+    answered_to = owed_to_;
+    owed_ = false;
+  }
   if (error.ok() && !out.ok()) error = Refuse(Code::kBadRange, "the reply would not fit a frame", kMaxPayload);
   if (!error.ok()) {
     out = PayloadWriter(reply_ + kHeaderBytes, kMaxPayload);
     AppendError(error, out);
   }
   reply_is_of_run_ = run;
-  Send(header, static_cast<uint8_t>(error.code), out.size());
-  if (error.ok() && header.type == static_cast<uint8_t>(Request::kReset)) port::Reset();
+  Send(answered_to, static_cast<uint8_t>(error.code), out.size());
+  if (error.ok() && answered_to.type == static_cast<uint8_t>(Request::kReset)) port::Reset();
 }
 
 void Requests::Send(const Header& header, uint8_t status, uint32_t payload_size) {
@@ -81,6 +124,9 @@ Error Requests::Handle(const Header& header, PayloadReader& in, PayloadWriter& o
   if (request == Request::kOpen) return Open(header, in);
   if (session_ == 0 || header.session != session_) {
     return Refuse(Code::kWrongSession, "no such session is open", session_, header.session);
+  }
+  if (stopped_ && !AllowedWhileStopped(request)) {
+    return Refuse(Code::kBadRequest, "a run is stopped at an operator: STEP to its end first");
   }
   switch (request) {
     case Request::kInfo:
@@ -114,6 +160,16 @@ Error Requests::Handle(const Header& header, PayloadReader& in, PayloadWriter& o
       return Paths(in, out);
     case Request::kReset:
       return in.AtEnd() ? Error{} : WrongLength();
+    case Request::kBreak:
+      return Break(header, in, out);
+    case Request::kStep:
+      return Step(header, in, out);
+    case Request::kOpTensor:
+      return OpTensor(in, out);
+    case Request::kOpRead:
+      return OpRead(in, out);
+    case Request::kOpWrite:
+      return OpWrite(in);
     default:
       return Refuse(Code::kUnknownRequest, "no such request", 0, header.type);
   }
@@ -122,7 +178,12 @@ Error Requests::Handle(const Header& header, PayloadReader& in, PayloadWriter& o
 Error Requests::Open(const Header& header, PayloadReader& in) {
   if (!in.AtEnd()) return WrongLength();
   if (header.session == 0) return Refuse(Code::kBadRequest, "0 is no session");
-  if (session_ != header.session) ran_ = false;
+  if (session_ != header.session) {
+    ran_ = false;
+    // Whoever stopped a run is gone: let it go.
+    owed_ = false;
+    wanted_ = kNever;
+  }
   session_ = header.session;
   return {};
 }
@@ -356,6 +417,129 @@ Error Requests::Memory(PayloadReader& in, PayloadWriter& out) const {
   out.U32(runner_.arena_bytes());
   out.U32(port::StackPeakBytes());
   out.U32(port::StackBytes());
+  return {};
+}
+
+// u32 op, u8 0 before or 1 after it; the number of operators: the end of the run.
+Error Requests::ReadMoment(PayloadReader& in, Moment* moment) const {
+  const uint32_t op = in.U32();
+  const uint32_t after = in.U8();
+  if (!in.ok()) return WrongLength();
+  if (!runner_.loaded()) return Refuse(Code::kNoModel, "no model is loaded");
+  const uint32_t count = TheEngine().OpCount();
+  if (op > count) return Refuse(Code::kBadIndex, "no such operator", count, op);
+  if (after > 1) return Refuse(Code::kBadRequest, "before is 0, after is 1", 1, after);
+  *moment = op == count ? 2 * count : 2 * op + after;
+  return {};
+}
+
+void Requests::AppendMoment(Moment moment, PayloadWriter& out) {
+  out.U32(moment / 2);
+  out.U8(moment % 2);
+}
+
+// An inference that stops, and that STEP takes on. It is answered when it first stops. Again while it is stopped, it
+// only tells where: so it may be sent twice.
+Error Requests::Break(const Header& header, PayloadReader& in, PayloadWriter& out) {
+  Moment moment = 0;
+  Error error = ReadMoment(in, &moment);
+  if (!error.ok()) return error;
+  const uint32_t input_count = TheEngine().InputCount();
+  const uint8_t* crcs = input_count <= kMaxPayload / 4 ? in.Bytes(4 * input_count) : nullptr;
+  if (crcs == nullptr || !in.AtEnd()) return WrongLength();
+  if (stopped_) {
+    AppendMoment(at_, out);
+    return {};
+  }
+  Stops stops(*this);
+  wanted_ = moment;
+  owed_to_ = header;
+  owed_ = true;
+  error = runner_.RunStopping(crcs, stops);
+  if (!owed_) answered_ = true;  // the session that asked is over
+  AppendMoment(2 * TheEngine().OpCount(), out);
+  return error;
+}
+
+// Goes on to a later moment, and answers there. Where that is over already, it only tells where the run is.
+Error Requests::Step(const Header& header, PayloadReader& in, PayloadWriter& out) {
+  Moment moment = 0;
+  const Error error = ReadMoment(in, &moment);
+  if (!error.ok()) return error;
+  if (!in.AtEnd()) return WrongLength();
+  if (!stopped_ || moment <= at_) {
+    AppendMoment(stopped_ ? at_ : 2 * TheEngine().OpCount(), out);
+    return {};
+  }
+  wanted_ = moment;
+  owed_to_ = header;
+  owed_ = true;
+  answered_ = true;
+  return {};
+}
+
+// Within the run: where the host wants to look, it is answered, and then everything that it asks, until it wants to
+// go on. Whatever lies in reply_ and in the receiver is over by then.
+void Requests::Reach(Moment moment) {
+  if (moment < wanted_) return;
+  at_ = moment;
+  stopped_ = true;
+  if (owed_) {
+    PayloadWriter out(reply_ + kHeaderBytes, kMaxPayload);
+    AppendMoment(moment, out);
+    owed_ = false;
+    reply_is_of_run_ = false;
+    Send(owed_to_, 0, out.size());
+  }
+  while (wanted_ <= at_) serve_();
+  stopped_ = false;
+}
+
+Error Requests::OpTensor(PayloadReader& in, PayloadWriter& out) const {
+  const uint32_t op = in.U32();
+  const Access access = in.U8() == 0 ? Access::kRead : Access::kWritten;
+  const uint32_t k = in.U32();
+  if (!in.AtEnd()) return WrongLength();
+  Bytes bytes;
+  const Error error = runner_.FindOpTensor(op, access, k, &bytes);
+  if (!error.ok()) return error;
+  out.U32(bytes.size);
+  out.U32(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(bytes.data)));
+  return {};
+}
+
+Error Requests::OpRead(PayloadReader& in, PayloadWriter& out) const {
+  const uint32_t op = in.U32();
+  const Access access = in.U8() == 0 ? Access::kRead : Access::kWritten;
+  const uint32_t k = in.U32();
+  const uint32_t offset = in.U32();
+  const uint32_t size = in.U32();
+  if (!in.AtEnd()) return WrongLength();
+  Bytes bytes;
+  const Error error = runner_.FindOpTensor(op, access, k, &bytes);
+  if (!error.ok()) return error;
+  if (offset > bytes.size || size > bytes.size - offset) {
+    return Refuse(Code::kBadRange, "outside the tensor", bytes.size, offset);
+  }
+  out.Put(static_cast<const uint8_t*>(bytes.data) + offset, size);
+  return {};
+}
+
+// Of what an operator reads only: between the moment before it and the operator itself.
+Error Requests::OpWrite(PayloadReader& in) {
+  const uint32_t op = in.U32();
+  const uint32_t k = in.U32();
+  const uint32_t offset = in.U32();
+  const uint32_t size = in.left();
+  const uint8_t* data = in.Bytes(size);
+  if (!in.AtEnd()) return WrongLength();
+  Bytes bytes;
+  const Error error = runner_.FindOpTensor(op, Access::kRead, k, &bytes);
+  if (!error.ok()) return error;
+  if (offset > bytes.size || size > bytes.size - offset) {
+    return Refuse(Code::kBadRange, "outside the tensor", bytes.size, offset);
+  }
+  if (size != 0) memcpy(static_cast<uint8_t*>(const_cast<void*>(bytes.data)) + offset, data, size);
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "app/model_runner.h"
+#include "engine/engine.h"
 #include "link/cobs.h"
 #include "link/payload.h"
 #include "link/receiver.h"
@@ -17,7 +18,9 @@ namespace tinyhil {
 
 class Requests {
  public:
-  constexpr Requests(ModelRunner& runner, CobsEncoder& encoder) : runner_(runner), encoder_(encoder) {}
+  // `serve` reads what the UART has, once, and answers it: what the device does while a run is stopped.
+  constexpr Requests(ModelRunner& runner, CobsEncoder& encoder, void (*serve)())
+      : runner_(runner), encoder_(encoder), serve_(serve) {}
 
   // Answers one frame, in place or over the link. `damaged_frames`: how many came unreadable since the start.
   void Answer(const Header& header, const uint8_t* payload, uint32_t size, uint32_t damaged_frames);
@@ -25,6 +28,11 @@ class Requests {
   uint32_t session() const { return session_; }
 
  private:
+  class Stops;
+
+  // A moment of a run: 2 * op before that operator, one more after it.
+  using Moment = uint32_t;
+
   // A repeated RUN can only be this many requests late, or it is another that has the same number.
   static constexpr uint16_t kLateRequests = 4096;
 
@@ -42,16 +50,32 @@ class Requests {
   Error OutputRead(PayloadReader& in, PayloadWriter& out) const;
   Error Results(bool profile, PayloadReader& in, PayloadWriter& out) const;
   Error Memory(PayloadReader& in, PayloadWriter& out) const;
+  Error Break(const Header& header, PayloadReader& in, PayloadWriter& out);
+  Error Step(const Header& header, PayloadReader& in, PayloadWriter& out);
+  Error OpTensor(PayloadReader& in, PayloadWriter& out) const;
+  Error OpRead(PayloadReader& in, PayloadWriter& out) const;
+  Error OpWrite(PayloadReader& in);
+
+  Error ReadMoment(PayloadReader& in, Moment* moment) const;
+  void Reach(Moment moment);
+  static void AppendMoment(Moment moment, PayloadWriter& out);
 
   void AppendResults(bool profile, uint32_t first, uint32_t count, PayloadWriter& out) const;
   void Send(const Header& header, uint8_t status, uint32_t payload_size);
 
   ModelRunner& runner_;
   CobsEncoder& encoder_;
+  void (*const serve_)();
   uint32_t session_ = 0;
   bool ran_ = false;  // run_seq_ has been executed
   bool reply_is_of_run_ = false;
   uint16_t run_seq_ = 0;
+  bool stopped_ = false;   // a run waits in Reach
+  bool answered_ = false;  // what Handle was given has its reply, or gets it later
+  bool owed_ = false;      // owed_to_ waits for the run to get there
+  Header owed_to_ = {};
+  Moment at_ = 0;
+  Moment wanted_ = 0;
   uint32_t reply_size_ = 0;
   uint8_t reply_[kFrameBytes] = {};
 };

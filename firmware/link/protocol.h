@@ -29,6 +29,11 @@ enum class Request : uint8_t {
   kMemory = 13,
   kReset = 14,
   kPaths = 15,
+  kBreak = 16,
+  kStep = 17,
+  kOpTensor = 18,
+  kOpRead = 19,
+  kOpWrite = 20,
   kFault = 0x7F,  // never requested: the device sends it on its own
 };
 constexpr uint8_t kReply = 0x80;

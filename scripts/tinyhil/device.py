@@ -38,7 +38,7 @@ from tinyhil.errors import (
     WrongDevice,
 )
 from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused
-from tinyhil.link.commands import Commands, LoadReply, Memory, OpPath, TensorReply
+from tinyhil.link.commands import Commands, LoadReply, Memory, Moment, OpPath, TensorReply
 from tinyhil.link.protocol import PROTOCOL_VERSION, Run, Status
 from tinyhil.slot import HEADER_BYTES, slot_image
 from tinyhil.target import make_target
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tinyhil.build import Image
     from tinyhil.link.channel import Channel
     from tinyhil.model import Model
+    from tinyhil.model.graph import Tensor
     from tinyhil.target import Target
 
 PATIENCE_S = 10.0
@@ -59,7 +60,7 @@ _GUESS_S_PER_MODEL_BYTE = 1e-6
 
 Wrap = Callable[["Channel"], "Channel"]
 
-__all__ = ["PATIENCE_S", "Device", "Loaded", "Memory", "OpPath", "RunResult"]
+__all__ = ["PATIENCE_S", "Device", "Loaded", "Memory", "OpPath", "RunResult", "StoppedRun"]
 
 
 @dataclass(frozen=True)
@@ -308,6 +309,28 @@ class Device:
         units = [self._target.to_units(count) for count in milliticks]
         return [unit for unit in units if unit is not None] if None not in units else None
 
+    @property
+    def model(self) -> Model | None:
+        """The loaded model."""
+        return self._model
+
+    @contextlib.contextmanager
+    def run_until(self, inputs: Sequence[NDArray[Any]], op: int) -> Iterator[StoppedRun]:
+        """One inference that waits before operator `op`, for whoever wants to look at its tensors or change them.
+
+        On leaving the block the inference goes on to its end.
+        """
+        model = self._model
+        if model is None:
+            raise TargetError("no model is loaded", next_step="Call load(model) before run_until().")
+        allowance_s = self._patience_s + _ALLOWANCE_S_PER_MAC * model.macs
+        data = input_bytes(model, inputs)
+        with self._errors():
+            at = self._commands.run_until(data, Moment(op), allowance_s=allowance_s)
+        run = StoppedRun(self._commands, model, allowance_s, at, self._errors)
+        yield run
+        run.go_on(len(model.operators))
+
     def memory(self) -> Memory:
         """What is used of arena and stack, in bytes."""
         with self._errors():
@@ -410,6 +433,74 @@ class Device:
             next_step="Open the image at that address: addr2line -e with the ELF file of the record's build.",
             details="\n".join(text for text in (registers, self._target.last_words()) if text),
         )
+
+
+class StoppedRun:
+    """An inference that waits between two operators; made by Device.run_until."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        model: Model,
+        allowance_s: float,
+        at: Moment,
+        errors: Callable[[], contextlib.AbstractContextManager[None]],
+    ) -> None:
+        self._commands = commands
+        self._model = model
+        self._allowance_s = allowance_s
+        self._errors = errors
+        self.at = at
+
+    def go_on(self, op: int, *, after: bool = False) -> Moment:
+        """Goes on until operator `op` is about to begin, or has ended; returns where the inference is then."""
+        with self._errors():
+            self.at = self._commands.step(Moment(op, after), allowance_s=self._allowance_s)
+        return self.at
+
+    def reads(self, op: int) -> list[NDArray[Any]]:
+        """What lies now in the tensors that operator `op` reads, constants left out."""
+        return self._arrays(op, False, self._model.reads(self._model.operators[op]))
+
+    def writes(self, op: int) -> list[NDArray[Any]]:
+        """What lies now in the tensors that operator `op` writes."""
+        return self._arrays(op, True, self._model.writes(self._model.operators[op]))
+
+    def read(self, op: int, k: int) -> NDArray[Any]:
+        """What lies now in the k-th tensor that operator `op` reads, constants left out."""
+        return self._array(op, False, k, self._model.reads(self._model.operators[op])[k])
+
+    def shared(self, op: int) -> list[tuple[int, int]]:
+        """Which of operator `op`'s tensors overlap in memory: (k-th read, constants left out; k-th written)."""
+        operator = self._model.operators[op]
+        with self._errors():
+            places = [
+                [self._commands.op_tensor(op, wrote, k) for k in range(len(tensors))]
+                for wrote, tensors in ((False, self._model.reads(operator)), (True, self._model.writes(operator)))
+            ]
+        return [
+            (i, j)
+            for i, a in enumerate(places[0])
+            for j, b in enumerate(places[1])
+            if a.address < b.address + b.bytes and b.address < a.address + a.bytes
+        ]
+
+    def replace(self, op: int, arrays: Sequence[NDArray[Any]]) -> None:
+        """Puts other values into the tensors that operator `op` reads, constants left out."""
+        tensors = self._model.reads(self._model.operators[op])
+        with self._errors():
+            for k, (array, tensor) in enumerate(zip(arrays, tensors, strict=True)):
+                self._commands.write_op_tensor(op, k, array.astype(tensor.dtype, copy=False).tobytes())
+
+    def _arrays(self, op: int, wrote: bool, tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
+        return [self._array(op, wrote, k, tensor) for k, tensor in enumerate(tensors)]
+
+    def _array(self, op: int, wrote: bool, k: int, tensor: Tensor) -> NDArray[Any]:
+        with self._errors():
+            raw = self._commands.read_op_tensor(op, wrote, k)
+        if len(raw) != tensor.bytes:
+            raise LinkBroken(f"the device has {len(raw)} bytes of tensor {tensor.name}, the model {tensor.bytes}")
+        return np.frombuffer(raw, tensor.dtype).reshape(tensor.shape)
 
 
 def refusal(board: Board, refused: Refused) -> TinyhilError:

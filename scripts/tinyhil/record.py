@@ -138,6 +138,89 @@ class Difference:
         return f"{op.index} {op.name} {found} (CRC-32 got {op.got:08x}, want {op.want:08x})"
 
 
+Alone = Literal["right", "wrong"]
+
+CAUSES = (
+    "input",
+    "overlap",
+    "constant",
+    "activation_bounds",
+    "rounding",
+    "zero_point",
+    "padding",
+    "stride",
+    "channel",
+    "accumulator",
+    "unsteady",
+    "unknown",
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a tensor may be wrong. kind: one of CAUSES. operator: the one that overwrote it, where that is known."""
+
+    kind: str
+    text: str
+    operator: int | None = None
+    operator_name: str = ""
+
+
+@dataclass(frozen=True)
+class TensorDifference:
+    """A tensor as the device has it, held against the oracle's.
+
+    scales, zero_points: one entry where all channels have the same. first: as for an output of the model; its `output`
+    is 0. histogram: (got - want, how many elements), the most frequent first.
+    """
+
+    tensor: int
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    first: OutputDifference
+    histogram: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the first operator that differs did, tensor by tensor.
+
+    operator: None where none differs. alone: whether it is right when it reads the oracle's values; None: not tried, or its
+    inputs cannot all hold them at once.
+    """
+
+    operator: int | None
+    name: str = ""
+    access: Literal["read", "wrote", ""] = ""
+    tensor: TensorDifference | None = None
+    alone: Alone | None = None
+    cause: Cause = field(default_factory=lambda: Cause("unknown", ""))
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Diagnosis:
+        tensor = data["tensor"]
+        if tensor:
+            first = tensor["first"]
+            tensor = TensorDifference(
+                **{
+                    **tensor,
+                    "shape": tuple(tensor["shape"]),
+                    "scales": tuple(tensor["scales"]),
+                    "zero_points": tuple(tensor["zero_points"]),
+                    "first": OutputDifference(**{**first, "coordinates": tuple(first["coordinates"])}),
+                    "histogram": tuple((distance, count) for distance, count in tensor["histogram"]),
+                }
+            )
+        return cls(**{**data, "tensor": tensor, "cause": Cause(**data["cause"])})
+
+
 @dataclass(frozen=True)
 class ErrorInfo:
     """A TinyhilError as data."""
@@ -225,6 +308,7 @@ class Record:
     figures: dict[str, Figure] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)  # seconds of wall clock, by stage
     difference: Difference | None = None
+    diagnosis: Diagnosis | None = None  # of the difference, where one could be made
     error: ErrorInfo | None = None
     skip_reason: str = ""
     accuracy: Accuracy | None = None
@@ -254,6 +338,7 @@ class Record:
             "cell": self.cell.to_json(),
             "verdict": self.verdict,
             "difference": self.difference.to_json() if self.difference else None,
+            "diagnosis": self.diagnosis.to_json() if self.diagnosis else None,
             "error": self.error.to_json() if self.error else None,
             "skip_reason": self.skip_reason,
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
@@ -299,6 +384,7 @@ class Record:
             figures={name: Figure(**figure) for name, figure in data["figures"].items()},
             timings=dict(data["timings"]),
             difference=difference,
+            diagnosis=Diagnosis.from_json(data["diagnosis"]) if data["diagnosis"] else None,
             error=error,
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,

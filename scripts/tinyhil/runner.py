@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinyhil import __version__
 from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
-from tinyhil.record import Accuracy, Cell, ErrorInfo, Figure, Identity, OperatorPath, Record
+from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, OperatorPath, Record
 
 if TYPE_CHECKING:
     from tinyhil.board import Board
@@ -34,7 +34,7 @@ ORACLE = frozenset({"oracle"})
 """Plan.required of whoever asked for one verdict: a missing oracle is then an error and no skip."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage (prepare, boot, run), vectors done and vectors in all."""
+"""Called with the stage (prepare, boot, run, diagnose), vectors done and vectors in all."""
 
 
 @dataclass(frozen=True)
@@ -325,6 +325,7 @@ class _Run:
                 self.record.operators = operator_paths(device, golden.op_names)
                 self._stage("run")
                 if self.tally.difference is not None:
+                    self._diagnose(device, model, golden, self.tally.difference)
                     self.files = device.post_mortem()
             except TinyhilError:
                 self.log = device.last_words()
@@ -333,6 +334,18 @@ class _Run:
             finally:
                 self.guard.holds(None)
         conclude(self.record, self.tally, golden)
+
+    def _diagnose(self, device: Device, model: Model, golden: GoldenSet, difference: Difference) -> None:
+        """Adds to the record what the first wrong operator did. The verdict stands without it."""
+        from tinyhil.diagnose import diagnose
+        from tinyhil.record import Cause, Diagnosis
+
+        self.progress("diagnose", 0, 0)
+        try:
+            self.record.diagnosis = diagnose(device, model, golden, difference)
+        except TinyhilError as error:
+            self.record.diagnosis = Diagnosis(None, cause=Cause("unknown", f"not looked into: {error.message}"))
+        self._stage("diagnose")
 
     def _check_runnable(self, model: Model) -> None:
         from tinyhil.model import check_runnable

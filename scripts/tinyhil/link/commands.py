@@ -16,6 +16,11 @@ _OUTPUT_READ = struct.Struct("<III")
 _RUN_REPLY = struct.Struct("<IQ")
 _LOAD_REPLY = struct.Struct("<7I")
 _TENSOR_REPLY = struct.Struct("<BBHfiII")
+_MOMENT = struct.Struct("<IB")
+_OP_TENSOR = struct.Struct("<IBI")
+_OP_READ = struct.Struct("<IBIII")
+_OP_WRITE = struct.Struct("<III")
+_OP_TENSOR_REPLY = struct.Struct("<II")
 _RESULT_BYTES = 8  # of one operator: two checksums, or milliticks
 _REPEATS = 3  # of a run whose inputs were not what was announced, or whose outputs were not
 
@@ -79,6 +84,20 @@ class OpPath:
 
     path: str
     runs: int
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A place where a run can stop: before an operator, or after it. The number of operators is the run's end."""
+
+    op: int
+    after: bool = False
+
+
+@dataclass(frozen=True)
+class OpTensorReply:
+    bytes: int
+    address: int
 
 
 WriteMemory = Callable[[int, bytes], bool]
@@ -268,6 +287,54 @@ class Commands:
                 raise ProtocolError(f"a page of {len(page)} bytes for {request.name}")
             found += page
         return found
+
+    # A run that stops ----------------------------------------------------------------------------------------------
+    def run_until(self, inputs: Sequence[bytes], moment: Moment, *, allowance_s: float) -> Moment:
+        """Starts an inference and returns where it stopped: at `moment`, or at the end of the run."""
+        crcs = b"".join(struct.pack("<I", zlib.crc32(data)) for data in inputs)
+        for attempt in range(_REPEATS):
+            if not self._place_inputs(inputs):
+                self._write_inputs(inputs)
+            try:
+                return self._moment(Request.BREAK, moment, crcs, allowance_s)
+            except Refused as refused:
+                if refused.status != Status.INPUT_CRC or attempt == _REPEATS - 1:
+                    raise
+        raise AssertionError
+
+    def step(self, moment: Moment, *, allowance_s: float) -> Moment:
+        """Takes the stopped inference on to `moment`; where it stopped."""
+        return self._moment(Request.STEP, moment, b"", allowance_s)
+
+    def _moment(self, request: Request, moment: Moment, tail: bytes, allowance_s: float) -> Moment:
+        payload = _MOMENT.pack(moment.op, moment.after) + tail
+        op, after = _unpack(_MOMENT, self._link.request(request, payload, allowance_s=allowance_s))
+        return Moment(op, bool(after))
+
+    def op_tensor(self, op: int, wrote: bool, k: int) -> OpTensorReply:
+        """The k-th tensor, constants left out, that an operator reads or writes."""
+        payload = self._ask(Request.OP_TENSOR, _OP_TENSOR.pack(op, wrote, k))
+        return OpTensorReply(*_unpack(_OP_TENSOR_REPLY, payload))
+
+    def read_op_tensor(self, op: int, wrote: bool, k: int) -> bytes:
+        """Its bytes as they are now."""
+        size, room = self.op_tensor(op, wrote, k).bytes, self._max_payload
+        asked = [(at, min(room, size - at)) for at in range(0, size, room)]
+        parts = self._link.exchange(
+            [(Request.OP_READ, _OP_READ.pack(op, wrote, k, *place)) for place in asked], self._allowance_s
+        )
+        data = b"".join(parts)
+        if len(data) != size:
+            raise ProtocolError(f"{len(data)} bytes of tensor {k} of operator {op} instead of {size}")
+        return data
+
+    def write_op_tensor(self, op: int, k: int, data: bytes) -> None:
+        """Puts bytes into the k-th tensor that an operator reads."""
+        room = self._max_payload - _OP_WRITE.size
+        self._link.exchange(
+            [(Request.OP_WRITE, _OP_WRITE.pack(op, k, at) + data[at : at + room]) for at in range(0, len(data), room)],
+            self._allowance_s,
+        )
 
     def memory(self) -> Memory:
         return Memory(*_unpack(struct.Struct("<4I"), self._ask(Request.MEMORY)))

@@ -28,6 +28,11 @@ class Request(IntEnum):
     MEMORY = 13
     RESET = 14
     PATHS = 15
+    BREAK = 16
+    STEP = 17
+    OP_TENSOR = 18
+    OP_READ = 19
+    OP_WRITE = 20
     FAULT = 0x7F
 
 

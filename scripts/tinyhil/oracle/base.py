@@ -47,6 +47,13 @@ class Oracle(ABC):
         """The version of the interpreter behind it. Raises OracleMissing where it is not installed."""
 
     @abstractmethod
+    def tensors(self, model: Model, inputs: Sequence[NDArray[Any]], indices: Sequence[int]) -> dict[int, NDArray[Any]]:
+        """What the model's tensors with these indices hold after one vector (`inputs`: an array an input).
+
+        Raises what `trace` raises.
+        """
+
+    @abstractmethod
     def trace(self, model: Model, inputs: Sequence[NDArray[Any]]) -> Trace:
         """Runs the model on each vector of `inputs` (for each input an array (n, *shape) of its type).
 

@@ -37,20 +37,31 @@ class TflmOracle(Oracle):
     def version(self) -> str:
         return _installed_version()
 
+    def tensors(self, model: Model, inputs: Sequence[NDArray[Any]], indices: Sequence[int]) -> dict[int, NDArray[Any]]:
+        answers = self._answers(model, [array[np.newaxis] for array in inputs], wanted=indices)
+        return {index: answers[f"tensor_{index}"] for index in indices}
+
     def trace(self, model: Model, inputs: Sequence[NDArray[Any]]) -> Trace:
+        answers = self._answers(model, inputs)
+        return Trace(
+            outputs=[answers[f"output_{i}"] for i in range(len(model.outputs))],
+            op_reads=answers["op_reads"],
+            op_writes=answers["op_writes"],
+        )
+
+    def _answers(
+        self, model: Model, inputs: Sequence[NDArray[Any]], wanted: Sequence[int] = ()
+    ) -> dict[str, NDArray[Any]]:
+        """What the worker wrote: see tflm_worker."""
         self.version()
         with tempfile.TemporaryDirectory(prefix="tinyhil-oracle-") as folder:
             request, answer = Path(folder, "request.npz"), Path(folder, "answer.npz")
             Path(folder, "model.tflite").write_bytes(model.data)
             arrays: dict[str, Any] = {f"input_{i}": array for i, array in enumerate(inputs)}
-            np.savez(request, **arrays, plan=np.array(_plan(model)))
+            np.savez(request, **arrays, plan=np.array(_plan(model, wanted)))
             self._work(model, folder)
             with np.load(answer, allow_pickle=False) as answers:
-                return Trace(
-                    outputs=[answers[f"output_{i}"] for i in range(len(model.outputs))],
-                    op_reads=answers["op_reads"],
-                    op_writes=answers["op_writes"],
-                )
+                return dict(answers)
 
     def _work(self, model: Model, folder: str) -> None:
         package_parent = str(Path(tinyhil.__file__).resolve().parent.parent)
@@ -95,7 +106,7 @@ def _installed_version() -> str:
     return version("tflite-micro")
 
 
-def _plan(model: Model) -> str:
+def _plan(model: Model, wanted: Sequence[int]) -> str:
     """What the worker needs to know of the model: it reads no .tflite file itself."""
     return json.dumps(
         {
@@ -108,6 +119,7 @@ def _plan(model: Model) -> str:
             },
             "reads": [[t.index for t in model.reads(op)] for op in model.operators],
             "writes": [[t.index for t in model.writes(op)] for op in model.operators],
+            "wanted": list(wanted),
             "stateful": any(t.is_variable for t in model.tensors),
             "arena_bytes": _ARENA_FLOOR_BYTES + 2 * sum(t.bytes + 64 for t in model.tensors if not t.is_constant),
         }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that holds the native interpreter: python -m tinyhil.oracle.tflm_worker FOLDER.
 
-Reads model.tflite and request.npz (inputs, and the plan of tflm.py) from the folder and writes answer.npz.
+Reads model.tflite and request.npz (inputs, and the plan of tflm.py) from the folder and writes answer.npz:
+the outputs and operators' checksums of all vectors, and of the last one the tensors that are wanted.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main(folder: Path) -> None:
         intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
     )
     count, operators = len(inputs[0]), len(plan["reads"])
+    tensors: dict[int, Any] = {}
     outputs: list[list[Any]] = [[] for _ in range(plan["outputs"])]
     op_reads = np.zeros((count, operators), "<u4")
     op_writes = np.zeros((count, operators), "<u4")
@@ -45,6 +47,7 @@ def main(folder: Path) -> None:
             op_reads[n, op] = checksum(tensors[i] for i in plan["reads"][op])
             op_writes[n, op] = checksum(tensors[i] for i in plan["writes"][op])
     arrays: dict[str, Any] = {f"output_{i}": np.stack(values) for i, values in enumerate(outputs)}
+    arrays |= {f"tensor_{i}": tensors[i] for i in plan["wanted"]}
     np.savez(folder / "answer.npz", **arrays, op_reads=op_reads, op_writes=op_writes)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tinyhil.record import Figure, OperatorPath, Record
+from tinyhil.record import Diagnosis, Figure, OperatorPath, Record, TensorDifference
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -70,8 +70,46 @@ def _difference_rows(record: Record) -> list[tuple[str, str]]:
     )
     operator = difference.operator_line()
     rows.append(("operator", operator or "every operator's checksums agree in the run that took them"))
+    if record.diagnosis is not None:
+        rows += _diagnosis_rows(record.diagnosis)
     rows.append(("oracle", _oracle(record)))
     return rows
+
+
+_ALONE = {
+    "right": "right by itself: with the oracle's inputs it writes what the oracle writes",
+    "wrong": "wrong by itself: with the oracle's inputs too",
+}
+_SHOWN_CHANNELS = 3
+
+
+def _diagnosis_rows(found: Diagnosis) -> list[tuple[str, str]]:
+    rows = []
+    if found.tensor is not None:
+        tensor, at = found.tensor, found.tensor.first
+        shape = "x".join(map(str, tensor.shape))
+        rows.append(("tensor", f"{tensor.tensor} {tensor.name!r}, {tensor.type} {shape}{_quantization(tensor)}"))
+        rows.append(
+            (
+                "element",
+                f"{list(at.coordinates)}: got {at.got}, want {at.want}; {at.differing:,} of {at.total:,} differ, "
+                f"by at most {at.largest}",
+            )
+        )
+        if tensor.histogram:
+            rows.append(("off by", ", ".join(f"{distance:+g} x {count:,}" for distance, count in tensor.histogram)))
+    if found.alone is not None:
+        rows.append(("alone", _ALONE[found.alone]))
+    rows.append(("perhaps" if found.tensor is not None else "diagnosis", found.cause.text))
+    return rows
+
+
+def _quantization(tensor: TensorDifference) -> str:
+    if not tensor.scales:
+        return ""
+    scales = ", ".join(f"{scale:.6g}" for scale in tensor.scales[:_SHOWN_CHANNELS])
+    more = ", ..." if len(tensor.scales) > _SHOWN_CHANNELS else ""
+    return f", scale {scales}{more}, zero point {', '.join(map(str, tensor.zero_points[:_SHOWN_CHANNELS]))}"
 
 
 def _figure_rows(record: Record) -> list[tuple[str, str]]:
