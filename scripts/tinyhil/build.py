@@ -683,7 +683,7 @@ def _scan(content: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _set_prefix(kernels: str) -> str:
-    """How the registrations of a kernel set other than the reference are named: kCmsisNnOp_ followed by the operator."""
+    """How a kernel set other than the reference names its registrations: kCmsisNnOp_ followed by the operator."""
     return f"k{''.join(word.capitalize() for word in kernels.split('_'))}Op_"
 
 

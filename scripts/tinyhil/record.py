@@ -188,8 +188,8 @@ class TensorDifference:
 class Diagnosis:
     """What the first operator that differs did, tensor by tensor.
 
-    operator: None where none differs. alone: whether it is right when it reads the oracle's values; None: not tried, or its
-    inputs cannot all hold them at once.
+    operator: None where none differs. alone: whether it is right when it reads the oracle's values; None: not tried, or
+    its inputs cannot all hold them at once.
     """
 
     operator: int | None
