@@ -19,15 +19,11 @@ struct ConvData : ConvBase {
   int32_t patch_size;
 };
 
-constexpr ConvFields kFields = {
-    schema::kConv2dOptions,  schema::kConvPadding,   schema::kConvStrideW,   schema::kConvStrideH,
-    schema::kConvActivation, schema::kConvDilationW, schema::kConvDilationH, 0};
-
 bool PrepareConv(Prepare& op) {
   ConvData d;
   Tensor filter;
   Table options;
-  if (!PrepareConvBase(op, kFields, &d, &filter, &options)) return false;
+  if (!PrepareConvBase(op, kConvFields, &d, &filter, &options)) return false;
   d.group_channels = filter.dim(3);
   d.groups = d.input_channels / d.group_channels;
   if (d.groups * d.group_channels != d.input_channels) {

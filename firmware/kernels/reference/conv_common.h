@@ -26,6 +26,15 @@ struct ConvFields {
   uint32_t channel_dimension;  // of the filter: its output channels
 };
 
+constexpr ConvFields kConvFields = {
+    schema::kConv2dOptions,  schema::kConvPadding,   schema::kConvStrideW,   schema::kConvStrideH,
+    schema::kConvActivation, schema::kConvDilationW, schema::kConvDilationH, 0};
+
+constexpr ConvFields kDepthwiseFields = {schema::kDepthwiseConv2dOptions, schema::kDepthwisePadding,
+                                         schema::kDepthwiseStrideW,       schema::kDepthwiseStrideH,
+                                         schema::kDepthwiseActivation,    schema::kDepthwiseDilationW,
+                                         schema::kDepthwiseDilationH,     3};
+
 struct ConvTensors {
   Tensor input, filter, output;
 };

@@ -14,16 +14,11 @@ struct DepthwiseData : ConvBase {
   int32_t depth_multiplier;
 };
 
-constexpr ConvFields kFields = {schema::kDepthwiseConv2dOptions, schema::kDepthwisePadding,
-                                schema::kDepthwiseStrideW,       schema::kDepthwiseStrideH,
-                                schema::kDepthwiseActivation,    schema::kDepthwiseDilationW,
-                                schema::kDepthwiseDilationH,     3};
-
 bool PrepareDepthwise(Prepare& op) {
   DepthwiseData d;
   Tensor filter;
   Table options;
-  if (!PrepareConvBase(op, kFields, &d, &filter, &options)) return false;
+  if (!PrepareConvBase(op, kDepthwiseFields, &d, &filter, &options)) return false;
   if (!ExpectDim(op, "filter", filter.dim(0), 1)) return false;
   const int32_t multiplier = options.I32(schema::kDepthwiseMultiplier, "depth_multiplier", 0);
   d.depth_multiplier = d.output_channels / d.input_channels;

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cmsis_nn/common.h"
+
+namespace tinyhil {
+
+cmsis_nn_dims DimsOf(const Tensor& tensor) { return {tensor.dim(0), tensor.dim(1), tensor.dim(2), tensor.dim(3)}; }
+
+bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output,
+                            uint32_t channels, cmsis_nn_per_channel_quant_params* multipliers) {
+  multipliers->multiplier = op.Persistent<int32_t>(channels);
+  multipliers->shift = op.Persistent<int32_t>(channels);
+  if (multipliers->multiplier == nullptr || multipliers->shift == nullptr) return false;
+  const bool per_channel = filter.scale_count > 1;
+  Multiplier multiplier = {0, 0};
+  for (uint32_t i = 0; i < channels; ++i) {
+    if (i == 0 || per_channel) {
+      multiplier = MakeMultiplier(input.scale(), filter.scales[i], output.scale());
+      if (!ExpectShift(op, multiplier)) return false;
+    }
+    multipliers->multiplier[i] = multiplier.value;
+    multipliers->shift[i] = multiplier.shift;
+  }
+  return true;
+}
+
+bool ScratchContext(Prepare& op, int32_t bytes, cmsis_nn_context* context) {
+  *context = {nullptr, bytes};
+  return bytes <= 0 || op.Scratch(static_cast<uint32_t>(bytes), &context->buf);
+}
+
+}  // namespace tinyhil

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// CONV_2D, int8, by arm_convolve_wrapper_s8: per-tensor or per-channel weights, any stride, dilation, padding, grouped.
+//
+// Scratch: what the library asks for. Persistent: 8 bytes a channel.
+#include "kernels/cmsis_nn/common.h"
+#include "kernels/cmsis_nn/ops.h"
+#include "kernels/ops.h"
+#include "kernels/reference/conv_common.h"
+
+namespace tinyhil {
+namespace {
+
+struct ConvData {
+  mutable uint32_t runs;
+  const int8_t* filter;
+  const int32_t* bias;
+  cmsis_nn_context context;
+  cmsis_nn_conv_params params;
+  cmsis_nn_per_channel_quant_params multipliers;
+  cmsis_nn_dims input_dims, filter_dims, output_dims;
+};
+
+bool PrepareConv(Prepare& op) {
+  ConvBase base;
+  ConvTensors tensors;
+  Table options;
+  if (!CheckConvBase(op, kConvFields, &base, &tensors, &options)) return false;
+  const int32_t group_channels = tensors.filter.dim(3), groups = base.input_channels / group_channels;
+  if (groups * group_channels != base.input_channels || base.output_channels % groups != 0) {
+    return op.Hand(kOp_CONV_2D);  // to be refused there
+  }
+  ConvData d = {};
+  d.filter = base.filter;
+  d.bias = base.stage.bias;
+  d.params = {-base.input_zero_point,
+              base.stage.zero_point,
+              {base.x.stride, base.y.stride},
+              {base.x.pad, base.y.pad},
+              {base.x.dilation, base.y.dilation},
+              {base.stage.low, base.stage.high}};
+  d.input_dims = DimsOf(tensors.input);
+  d.filter_dims = DimsOf(tensors.filter);
+  d.output_dims = DimsOf(tensors.output);
+  ConvData* data = op.Data<ConvData>();
+  if (data == nullptr || !MakeChannelMultipliers(op, tensors.input, tensors.filter, tensors.output,
+                                                 static_cast<uint32_t>(base.output_channels), &d.multipliers)) {
+    return false;
+  }
+  *data = d;
+  const int32_t scratch =
+      arm_convolve_wrapper_s8_get_buffer_size(&d.params, &d.input_dims, &d.filter_dims, &d.output_dims);
+  return ScratchContext(op, scratch, &data->context);
+}
+
+void EvalConv(const Eval& op) {
+  const ConvData& d = op.Data<ConvData>();
+  Count(d.runs, arm_convolve_wrapper_s8(&d.context, &d.params, &d.multipliers, &d.input_dims, op.Input<int8_t>(0),
+                                        &d.filter_dims, d.filter, &d.output_dims, d.bias, &d.output_dims,
+                                        op.Output<int8_t>(0)));
+}
+
+}  // namespace
+
+extern const OpRegistration kCmsisNnOp_CONV_2D = {schema::kConv2d, "CONV_2D", PrepareConv, EvalConv, "cmsis_nn", true};
+
+}  // namespace tinyhil
