@@ -35,7 +35,7 @@ from tinyhil.errors import (
 from tinyhil.link import text
 from tinyhil.link.channel import Channel, LossyChannel
 from tinyhil.link.protocol import Status
-from tinyhil.record import Cell, ErrorInfo, Figure, Identity, Record
+from tinyhil.record import Cell, Diagnosis, ErrorInfo, Figure, Identity, Record
 from tinyhil.runner import (
     Evidence,
     Materials,
@@ -363,6 +363,7 @@ class DeviceLibrary:
         self._loaded: Loaded | None = None
         self._golden: GoldenSet | None = None
         self._tally: Tally | None = None
+        self._diagnosis: Diagnosis | None = None
 
     # Robot tells when tests and suites begin and end.
     def start_test(self, data: Any, result: Any) -> None:
@@ -456,6 +457,7 @@ class DeviceLibrary:
 
         Skips the test where there is no stored set and no oracle (unless ``${REQUIRE}`` has ``oracle``).
         """
+        from tinyhil.diagnose import attempt
         from tinyhil.verdict import run_golden
 
         rig, model = self._started, self._held
@@ -469,6 +471,9 @@ class DeviceLibrary:
             record.figures.update(device_figures(rig.device, self._tally))
             record.operators = operator_paths(rig.device, golden.op_names)
             conclude(record, self._tally, golden)
+            if self._tally.difference is not None:
+                record.diagnosis = attempt(rig.device, model, golden, self._tally.difference)
+            self._diagnosis = record.diagnosis
         except TinyhilError as error:
             record.error = ErrorInfo.of(error)
             raise
@@ -507,7 +512,7 @@ class DeviceLibrary:
         tally = self._run
         assert self._golden is not None
         if tally.difference is not None and tally.difference.output is not None:
-            raise mismatch(tally.difference, len(self._golden.kinds))
+            raise mismatch(tally.difference, len(self._golden.kinds), self._diagnosis)
 
     @_keyword
     def operator_checksums_should_match(self) -> None:
@@ -515,10 +520,14 @@ class DeviceLibrary:
 
         Finds what an output hides: an operator whose wrong numbers later ones happen to round away.
         """
+        from tinyhil.verdict import mismatch_details
+
         difference = self._run.difference
+        assert self._golden is not None
         if difference is not None and difference.operator is not None:
             raise OutputMismatch(
-                f"operator {difference.operator_line()}", details=f"vector {difference.vector} {difference.kind}"
+                f"operator {difference.operator_line()}",
+                details="\n".join(mismatch_details(difference, len(self._golden.kinds), self._diagnosis)),
             )
 
     @_keyword

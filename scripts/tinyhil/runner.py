@@ -337,14 +337,10 @@ class _Run:
 
     def _diagnose(self, device: Device, model: Model, golden: GoldenSet, difference: Difference) -> None:
         """Adds to the record what the first wrong operator did. The verdict stands without it."""
-        from tinyhil.diagnose import diagnose
-        from tinyhil.record import Cause, Diagnosis
+        from tinyhil.diagnose import attempt
 
         self.progress("diagnose", 0, 0)
-        try:
-            self.record.diagnosis = diagnose(device, model, golden, difference)
-        except TinyhilError as error:
-            self.record.diagnosis = Diagnosis(None, cause=Cause("unknown", f"not looked into: {error.message}"))
+        self.record.diagnosis = attempt(device, model, golden, difference)
         self._stage("diagnose")
 
     def _check_runnable(self, model: Model) -> None:

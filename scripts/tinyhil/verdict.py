@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyhil.errors import GoldenError, OutputMismatch
-from tinyhil.record import Difference, OperatorDifference, OutputDifference
+from tinyhil.record import Diagnosis, Difference, OperatorDifference, OutputDifference
 
 if TYPE_CHECKING:
     from tinyhil.device import RunResult
@@ -166,13 +166,27 @@ def assert_golden(device: Runs, golden: GoldenSet) -> Tally:
     __tracebackhide__ = True
     tally = run_golden(device, golden)
     if tally.difference is not None:
-        raise mismatch(tally.difference, len(golden.kinds))
+        from tinyhil.diagnose import attempt
+
+        model = getattr(device, "model", None)
+        diagnosis = attempt(device, model, golden, tally.difference) if model is not None else None
+        raise mismatch(tally.difference, len(golden.kinds), diagnosis)
     return tally
 
 
-def mismatch(difference: Difference, vectors: int) -> OutputMismatch:
+def mismatch(difference: Difference, vectors: int, diagnosis: Diagnosis | None = None) -> OutputMismatch:
     """The difference as an error: the fact first, then where it comes from."""
-    details = [f"{difference.vectors_differing} of {vectors} vectors differ"]
+    details = mismatch_details(difference, vectors, diagnosis)
+    return OutputMismatch(difference.headline(), details="\n".join(details))
+
+
+def mismatch_details(difference: Difference, vectors: int, diagnosis: Diagnosis | None = None) -> list[str]:
+    """Where a difference comes from, a line a fact."""
+    details = [f"{difference.vectors_differing} of {vectors} vectors differ, the first is {difference.vector}"]
     if difference.operator is not None:
         details.append(f"first operator that differs: {difference.operator_line()}")
-    return OutputMismatch(difference.headline(), details="\n".join(details))
+    if diagnosis is not None:
+        from tinyhil.report.terminal import diagnosis_rows
+
+        details += [f"{name}: {text}" for name, text in diagnosis_rows(diagnosis)]
+    return details

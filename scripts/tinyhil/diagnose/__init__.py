@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyhil.diagnose.cause import guess
+from tinyhil.errors import TinyhilError
 from tinyhil.record import Alone, Cause, Diagnosis, Difference, TensorDifference
 from tinyhil.verdict import compare_outputs
 
@@ -48,6 +49,21 @@ def diagnose(
     oracle = oracle or TflmOracle()
     inputs = [array[difference.vector] for array in golden.inputs]
     return _Search(device, model, inputs, difference.operator.index, oracle).run()
+
+
+def attempt(device: object, model: Model, golden: GoldenSet, difference: Difference) -> Diagnosis | None:
+    """`diagnose` for whoever has a verdict already: what hinders it is said in the diagnosis, and raised by nobody.
+
+    None where `device` is no Device: what stands for one cannot be stopped.
+    """
+    from tinyhil.device import Device
+
+    if not isinstance(device, Device):
+        return None
+    try:
+        return diagnose(device, model, golden, difference)
+    except TinyhilError as error:
+        return Diagnosis(None, cause=Cause("unknown", f"not looked into: {error.message}"))
 
 
 @dataclass(frozen=True)

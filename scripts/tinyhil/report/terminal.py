@@ -71,7 +71,7 @@ def _difference_rows(record: Record) -> list[tuple[str, str]]:
     operator = difference.operator_line()
     rows.append(("operator", operator or "every operator's checksums agree in the run that took them"))
     if record.diagnosis is not None:
-        rows += _diagnosis_rows(record.diagnosis)
+        rows += diagnosis_rows(record.diagnosis)
     rows.append(("oracle", _oracle(record)))
     return rows
 
@@ -83,7 +83,8 @@ _ALONE = {
 _SHOWN_CHANNELS = 3
 
 
-def _diagnosis_rows(found: Diagnosis) -> list[tuple[str, str]]:
+def diagnosis_rows(found: Diagnosis) -> list[tuple[str, str]]:
+    """What was found of the first operator that differs, as (name, text)."""
     rows = []
     if found.tensor is not None:
         tensor, at = found.tensor, found.tensor.first
