@@ -39,7 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from tinyhil.board import board_names, load_board
 
         everyday = {"native", "qemu"}
-        option.hil_board = [name for name in board_names() if next(iter(load_board(name).targets)) in everyday]
+        boards = [board for board in map(load_board, board_names()) if next(iter(board.targets)) in everyday]
+        # What runs Zephyr alone is run by the tests of Zephyr.
+        option.hil_board = [board.name for board in boards if (option.hil_firmware or "bare_metal") in board.firmwares]
     if not option.hil_model:
         from tinyhil.matrix import own_models
 

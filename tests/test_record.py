@@ -49,6 +49,8 @@ FULL = record(
             "kind": "slot",
             "engine": "builtin",
             "kernels": "reference",
+            "firmware": "zephyr",
+            "firmware_version": "Zephyr 3.4.0",
             "compiler": "gcc 12",
             "flags": ["-O2"],
         },
@@ -86,7 +88,10 @@ DEFECT = record(verdict="error", error=ErrorInfo.of(ZeroDivisionError("division 
 SKIP = record(verdict="skip", skip_reason="no oracle")
 
 
-@pytest.mark.parametrize("made", [record(), FULL, NAN, ERROR, DEFECT, SKIP])
+ON_ZEPHYR = record(cell=Cell("board", "qemu", Path("models/kws.tflite"), firmware="zephyr"))
+
+
+@pytest.mark.parametrize("made", [record(), FULL, NAN, ERROR, DEFECT, SKIP, ON_ZEPHYR])
 def test_a_record_follows_the_schema_and_survives_json(made):
     data = json.loads(json.dumps(made.to_json(), allow_nan=False))
     assert Record.from_json(data) == made
@@ -112,7 +117,7 @@ def test_a_record_that_breaks_the_schema_is_refused_by_field(change, field):
 
 @pytest.mark.parametrize("data", [{**FULL.to_json(), "schema": "tinyhil.record/9"}, {}, [], None])
 def test_a_record_of_another_schema_is_refused_as_such(data):
-    with pytest.raises(RecordError, match=r"tinyhil\.record/1"):
+    with pytest.raises(RecordError, match=r"tinyhil\.record/2"):
         Record.from_json(data)
 
 
@@ -140,8 +145,9 @@ def test_two_cells_never_share_a_file_name():
         Cell("b", "qemu", Path("x/kws.tflite"), label="x/kws"),
         Cell("b", "qemu", Path("y/kws.tflite"), label="y/kws"),
         Cell("b", "native", Path("x/kws.tflite"), label="x/kws"),
+        Cell("b", "native", Path("x/kws.tflite"), label="x/kws", firmware="zephyr"),
     ]
-    assert len({cell.slug for cell in cells}) == 3
+    assert len({cell.slug for cell in cells}) == len(cells)
     assert all("/" not in cell.slug for cell in cells)
 
 

@@ -24,6 +24,11 @@ def firmware_dir() -> Path:
     return _root() / "firmware"
 
 
+def zephyr_app_dir() -> Path:
+    """The folder of the Zephyr application; `zephyr` beside it makes the whole a Zephyr module."""
+    return _root() / "zephyr_app"
+
+
 def platforms_dir() -> Path:
     """The folder of the boards that come with tinyhil."""
     return _root() / "platforms"

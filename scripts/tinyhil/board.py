@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,41 @@ class TargetSpec:
 
 
 @dataclass(frozen=True)
+class ZephyrSpec:
+    """The board in Zephyr. `names`: Zephyr's name for it in each range of versions, as (range, name) of the file.
+
+    modules: the names of modules that it needs beside CMSIS: its vendor's HAL.
+    conf, overlay: existing files, given to the build beside the application's own.
+    targets: those that run a Zephyr image in another way than a bare-metal one.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    modules: tuple[str, ...]
+    conf: tuple[Path, ...]
+    overlay: tuple[Path, ...]
+    targets: Mapping[str, TargetSpec]
+
+    def name_in(self, version: tuple[int, ...]) -> str | None:
+        """Zephyr's name for the board in that version (major, minor, ...); None where it has none there."""
+        return next((name for condition, name in self.names if _holds(condition, version)), None)
+
+
+def _holds(condition: str, version: tuple[int, ...]) -> bool:
+    """Whether a version meets every comparison of a range: ">=3.7,<4.2". An empty range is met by all."""
+    for sign, text in re.findall(r"(<=|>=|<|>)([0-9.]+)", condition):
+        number = tuple(int(part) for part in text.split("."))
+        mine = version[: len(number)]
+        if not {"<": mine < number, "<=": mine <= number, ">": mine > number, ">=": mine >= number}[sign]:
+            return False
+    return True
+
+
+@dataclass(frozen=True)
 class Board:
-    """A row of platforms/. `targets` keeps the file's order; the first is the default."""
+    """A row of platforms/. `targets` keeps the file's order; the first is the default.
+
+    bare_metal: None where the board runs Zephyr alone. zephyr: None where it has no Zephyr application.
+    """
 
     name: str
     title: str
@@ -86,8 +120,34 @@ class Board:
     memory: Mapping[str, Region]
     slot: SlotSpec
     stack_bytes: int
-    build: BuildSpec
+    bare_metal: BuildSpec | None
     targets: Mapping[str, TargetSpec]
+    zephyr: ZephyrSpec | None = None
+
+    @property
+    def firmwares(self) -> tuple[str, ...]:
+        """What it can run, of tinyhil.record.FIRMWARES; the first is the default."""
+        bare_metal = ("bare_metal",) if self.bare_metal is not None else ()
+        return bare_metal + (("zephyr",) if self.zephyr is not None else ())
+
+    @property
+    def build(self) -> BuildSpec:
+        """How its bare-metal firmware is compiled. Raises UnknownBoard where it has none."""
+        self.running("bare_metal")
+        assert self.bare_metal is not None
+        return self.bare_metal
+
+    def running(self, firmware: str) -> Board:
+        """The board with the targets of that firmware. Raises UnknownBoard where it cannot run it."""
+        if firmware not in self.firmwares:
+            raise UnknownBoard(
+                f"board {self.name} has no firmware {firmware!r}",
+                next_step=f"It has: {', '.join(self.firmwares)}; choose with --firmware, or add to "
+                f"{self.folder / 'board.yaml'}.",
+            )
+        if firmware != "zephyr" or self.zephyr is None or not self.zephyr.targets:
+            return self
+        return replace(self, targets={**self.targets, **self.zephyr.targets})
 
 
 def board_names() -> list[str]:
@@ -247,9 +307,11 @@ def _read(path: Path) -> Board:
     folder = path.parent
     if values["name"] != folder.name:
         raise file.error(["name"], f"'{values['name']}' is not the folder's name, '{folder.name}'")
-    build = _build(file, folder)
-    memory = _memory(file, on_host=build.compiler == "host")
-    targets = {name: _target(file, folder, name) for name in values["targets"]}
+    if "build" not in values and "zephyr" not in values:
+        raise file.error(["build"], "missing key (it may be left out only where there is 'zephyr')")
+    build = _build(file, folder) if "build" in values else None
+    memory = _memory(file, on_host="native" in values["targets"])
+    targets = {name: _target(file, folder, ["targets", name]) for name in values["targets"]}
     stack_bytes = _bytes(values["stack_bytes"])
     if stack_bytes % 8 != 0:
         raise file.error(["stack_bytes"], f"{stack_bytes} is not a multiple of 8")
@@ -262,24 +324,47 @@ def _read(path: Path) -> Board:
         memory=memory,
         slot=_slot(file, memory),
         stack_bytes=stack_bytes,
-        build=build,
+        bare_metal=build,
         targets=targets,
+        zephyr=_zephyr(file, folder) if "zephyr" in values else None,
     )
 
 
-def _target(file: _File, folder: Path, name: str) -> TargetSpec:
-    spec = file.values["targets"][name]
+def _beside(file: _File, folder: Path, name: str, at: Sequence[str | int]) -> Path:
+    found = folder / name
+    if not found.is_file():
+        raise file.error(at, f"no file '{name}' in {folder}")
+    return found
+
+
+def _zephyr(file: _File, folder: Path) -> ZephyrSpec:
+    spec = file.values["zephyr"]
+    names = {"": spec["board"]} if isinstance(spec["board"], str) else spec["board"]
+
+    def files(key: str) -> tuple[Path, ...]:
+        return tuple(
+            _beside(file, folder, name, ["zephyr", key, index]) for index, name in enumerate(spec.get(key, ()))
+        )
+
+    return ZephyrSpec(
+        names=tuple(names.items()),
+        modules=tuple(spec.get("modules", ())),
+        conf=files("conf"),
+        overlay=files("overlay"),
+        targets={name: _target(file, folder, ["zephyr", "targets", name]) for name in spec.get("targets", ())},
+    )
+
+
+def _target(file: _File, folder: Path, at: Sequence[str]) -> TargetSpec:
+    spec = file.values
+    for key in at:
+        spec = spec[key]
 
     def beside(key: str) -> Path | None:
-        if key not in spec:
-            return None
-        found: Path = folder / spec[key]
-        if not found.is_file():
-            raise file.error(["targets", name, key], f"no file '{spec[key]}' in {folder}")
-        return found
+        return _beside(file, folder, spec[key], [*at, key]) if key in spec else None
 
     return TargetSpec(
-        name=name,
+        name=at[-1],
         machine=spec.get("machine", ""),
         args=tuple(spec.get("args", ())),
         instructions_per_tick=float(spec["instructions_per_tick"]) if "instructions_per_tick" in spec else None,

@@ -88,6 +88,7 @@ class Image:
     kind: "slot" (every operator, model from the slot) or "bundled" (model linked in).
     flash_bytes: code, constants, model of a bundled image, initial values. ram_bytes: data and stack, not the arena.
     slot: None in a bundled image.
+    firmware_version: of Zephyr and of its modules; empty on bare metal.
     """
 
     board_name: str
@@ -101,6 +102,8 @@ class Image:
     flash_bytes: int
     ram_bytes: int
     slot: Region | None
+    firmware: str = "bare_metal"
+    firmware_version: str = ""
 
     @property
     def map(self) -> Path:
@@ -132,6 +135,7 @@ def build_image(
     sanitize: bool = False,
     extra_sources: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
+    firmware: str = "bare_metal",
     progress: Progress | None = None,
 ) -> Image:
     """Builds a board's firmware, or finds it built.
@@ -144,6 +148,8 @@ def build_image(
         extra_sources: more C++ sources of the caller's own. Custom operators that they define at file scope of the
             namespace tinyhil (`extern const OpRegistration kOp_NAME = {...};`) are registered.
         defines: macros for every source.
+        firmware: "bare_metal", or "zephyr" for the same application on Zephyr (tinyhil.zephyr), which takes none of
+            sanitize, extra_sources and defines.
         progress: receives a line whenever something is compiled or linked; nothing where all is there.
 
     Raises:
@@ -154,6 +160,10 @@ def build_image(
         BadInput: the model cannot be read.
         OutputUnwritable: the cache folder cannot be written, or is full.
     """
+    if firmware == "zephyr":
+        from tinyhil.zephyr import build_zephyr
+
+        return build_zephyr(board, engine=engine, kernels=kernels, model=model, ops=ops, progress=progress)
     return _Build(
         board, engine, kernels, model, ops, sanitize, tuple(extra_sources), dict(defines or {}), progress
     ).image()

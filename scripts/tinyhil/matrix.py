@@ -92,13 +92,15 @@ def own_models() -> list[Path]:
     return sorted((firmware_dir() / "models").rglob("*.tflite"))
 
 
-def plan_cells(boards: Sequence[tuple[str, str]], models: Sequence[Path]) -> list[Cell]:
-    """Every model on every (board, target), models of one file name told apart by their folders."""
+def plan_cells(places: Sequence[tuple[str, str, str]], models: Sequence[Path]) -> list[Cell]:
+    """Every model at every place (board, target, firmware); models of one file name told apart by their folders."""
     resolved = list(dict.fromkeys(models))
     stems = [path.stem for path in resolved]
     labels = {path: f"{path.parent.name}/{path.stem}" if stems.count(path.stem) > 1 else "" for path in resolved}
     return [
-        Cell(board, target, path, label=labels[path]) for board, target in dict.fromkeys(boards) for path in resolved
+        Cell(board, target, path, label=labels[path], firmware=firmware)
+        for board, target, firmware in dict.fromkeys(places)
+        for path in resolved
     ]
 
 
@@ -161,11 +163,12 @@ class _Matrix:
 
     def _build(self) -> None:
         """Makes every image before the first cell runs: a build uses all cores itself."""
-        for board, engine, kernels in dict.fromkeys((cell.board, cell.engine, cell.kernels) for cell in self.cells):
+        images = ((cell.board, cell.engine, cell.kernels, cell.firmware) for cell in self.cells)
+        for board, engine, kernels, firmware in dict.fromkeys(images):
             self.listener.build_started(board)
             # A failure is the cells' to report: each asks for the image again and gets the same error.
             with contextlib.suppress(TinyhilError):
-                self.materials.image(board, engine, kernels)
+                self.materials.image(board, engine, kernels, firmware)
             self.listener.build_finished(board)
 
     def _run_cells(self) -> None:

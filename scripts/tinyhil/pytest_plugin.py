@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     several: dict[str, Any] = {"action": "append", "default": []}
     group.addoption("--hil-board", metavar="NAMES", help="boards to test on, with commas (tinyhil boards)", **several)
     group.addoption("--hil-target", metavar="NAME", help="qemu, native, ... [each board's first]")
+    group.addoption("--hil-firmware", metavar="NAME", help="bare_metal or zephyr [each board's first]")
     group.addoption("--hil-model", metavar="FILE", help="a .tflite model, repeatable", **several)
     group.addoption(
         "--hil-golden", metavar="FILE", help="a golden set, instead of the model's own; repeatable", **several
@@ -54,6 +55,7 @@ class Bench:
         here = config.invocation_params.dir
         self.boards = _split(option("--hil-board"))
         self.target: str | None = option("--hil-target")
+        self.firmware: str | None = option("--hil-firmware")
         self.models = [here / name for name in option("--hil-model")]
         self.golden_files = [here / name for name in option("--hil-golden")]
         self.required = _split(option("--hil-require"))
@@ -68,6 +70,11 @@ class Bench:
         known = {"board", "model", *requirements.LOOKS}
         if unknown := [name for name in self.required if name not in known]:
             raise pytest.UsageError(f"--hil-require: {', '.join(unknown)}: there is only {', '.join(sorted(known))}")
+        if self.firmware is not None:
+            from tinyhil.record import FIRMWARES
+
+            if self.firmware not in FIRMWARES:
+                raise pytest.UsageError(f"--hil-firmware: {self.firmware}: there is only {', '.join(FIRMWARES)}")
         for path in (*self.models, *self.golden_files):
             if not path.is_file():
                 raise pytest.UsageError(f"{path}: no such file")
@@ -85,10 +92,15 @@ class Bench:
         """The target to use for the board. Raises UnknownBoard where it has no such target."""
         from tinyhil.runner import check_target, default_target
 
-        if self.target is None:
-            return default_target(board)
-        check_target(board, self.target)
-        return self.target
+        target = self.target or default_target(board)
+        check_target(board, target, self.firmware_of(board))
+        return target
+
+    def firmware_of(self, board: Board) -> str:
+        """The firmware to use for the board."""
+        from tinyhil.runner import default_firmware
+
+        return self.firmware or default_firmware(board)
 
     def lacks(self, name: str, reason: str) -> None:
         """Skips the test, or fails it where `name` is required."""
@@ -124,7 +136,8 @@ class Bench:
             except TargetError:
                 pass
         self.close()
-        device = Device.open(board, key[1], build_image(board), model)
+        image = build_image(board, firmware=self.firmware_of(board))
+        device = Device.open(board, key[1], image, model)
         try:
             device.load(model)
         except BaseException:
@@ -164,7 +177,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     bench = config.stash[_BENCH]
     if not bench.boards:
         return None
-    return f"tinyhil {__version__}: {', '.join(bench.boards)}" + (f" on {bench.target}" if bench.target else "")
+    on = f" on {bench.target}" if bench.target else ""
+    return f"tinyhil {__version__}: {', '.join(bench.boards)}{on}" + (f", {bench.firmware}" if bench.firmware else "")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of a cell: one JSON object, schema `tinyhil.record/1`, from which every report is drawn.
+"""The record of a cell: one JSON object, schema `tinyhil.record/2`, from which every report is drawn.
 
 A record holds the verdict, what it cost, and the identity of all that made it. Two records may be compared only where
 unit and source of a figure agree. The schema is schemas/record.schema.json; records read from a file are validated
@@ -20,15 +20,19 @@ from typing import Any, Literal
 
 from tinyhil.errors import OutputUnwritable, RecordError, TinyhilError
 
-SCHEMA = "tinyhil.record/1"
+SCHEMA = "tinyhil.record/2"
 
 Verdict = Literal["pass", "fail", "error", "skip"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "skip")
 
 
+FIRMWARES = ("bare_metal", "zephyr")
+"""What the application runs on: our own start-up code, or Zephyr."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One board x target x engine x kernels x model. `label` tells two models of one file name apart."""
+    """One board x target x engine x kernels x firmware x model. `label` tells two models of one file name apart."""
 
     board: str
     target: str
@@ -36,6 +40,7 @@ class Cell:
     engine: str = "builtin"
     kernels: str = "reference"
     label: str = ""
+    firmware: str = "bare_metal"
 
     @property
     def model(self) -> str:
@@ -45,7 +50,8 @@ class Cell:
     @property
     def slug(self) -> str:
         """A file name for this cell, the same on every run."""
-        parts = (self.board, self.target, self.engine, self.kernels, self.model)
+        firmware = () if self.firmware == "bare_metal" else (self.firmware,)
+        parts = (self.board, self.target, *firmware, self.engine, self.kernels, self.model)
         return ".".join(re.sub(r"[^A-Za-z0-9_-]+", "_", part) for part in parts)
 
     def to_json(self) -> dict[str, str]:
@@ -54,6 +60,7 @@ class Cell:
             "target": self.target,
             "engine": self.engine,
             "kernels": self.kernels,
+            "firmware": self.firmware,
             "model": self.model,
             "model_path": str(self.model_path),
         }
@@ -290,7 +297,7 @@ class Identity:
     tinyhil: str
     host: Mapping[str, str]
     model: Mapping[str, str | int] | None = None  # name, sha256, bytes
-    image: Mapping[str, Any] | None = None  # build_id, kind, engine, kernels, compiler, flags
+    image: Mapping[str, Any] | None = None  # build_id, kind, engine, kernels, firmware, ...
     target: Mapping[str, str] | None = None  # the emulator's name and version
     golden: Mapping[str, Any] | None = None  # oracle, oracle_version, seed, generator, tinyhil_version
 
@@ -375,6 +382,7 @@ class Record:
                 cell["engine"],
                 cell["kernels"],
                 "" if Path(cell["model_path"]).stem == cell["model"] else cell["model"],
+                cell["firmware"],
             ),
             identity=Identity(**data["identity"]),
             command=data["command"],
@@ -402,7 +410,7 @@ def _validator() -> Any:
 
 
 def validate(data: Any) -> None:
-    """Raises RecordError where `data` is not a record of schema tinyhil.record/1; says which field."""
+    """Raises RecordError where `data` is not a record of schema tinyhil.record/2; says which field."""
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         raise RecordError(

@@ -33,11 +33,25 @@ def renode() -> str:
     return ""
 
 
+def zephyr() -> str:
+    from tinyhil.errors import MissingTool
+    from tinyhil.zephyr.tools import find_tools
+    from tinyhil.zephyr.workspace import find_workspace
+
+    try:
+        find_workspace()
+        find_tools()
+    except MissingTool as error:
+        return error.message
+    return ""
+
+
 LOOKS: dict[str, Look] = {
     "arm-gcc": program("arm-none-eabi-g++"),
     "qemu": program("qemu-system-arm"),
     "native": program("g++"),
     "renode": renode,
+    "zephyr": zephyr,
     "robot": package("robot"),
     "oracle": package("tflite_micro"),
 }

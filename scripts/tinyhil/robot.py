@@ -42,6 +42,7 @@ from tinyhil.runner import (
     Outcome,
     Plan,
     conclude,
+    default_firmware,
     default_target,
     device_figures,
     host,
@@ -189,7 +190,7 @@ class _RenodeTest:
         from tinyhil.target.renode import machine_commands, renode_spec, unit_source, version_in
 
         self.board, self.image, self.target = board, image, "renode"
-        spec = renode_spec(board)
+        spec = renode_spec(board.running(image.firmware))
         self._lose_every = self._sent = 0
         self._allowance_s = float(_VIRTUAL_S)
         self._provided = ""
@@ -334,6 +335,7 @@ class DeviceLibrary:
     | ``${BOARD}``   | a board's name, as ``tinyhil boards`` lists them |
     | ``${MODEL}``   | a .tflite file, or the name of one of tinyhil's own models |
     | ``${TARGET}``  | qemu, renode, native; where it is not given, the board's first |
+    | ``${FIRMWARE}`` | bare_metal or zephyr; where it is not given, the board's first |
     | ``${VECTORS}`` | run only so many of the golden vectors |
     | ``${REQUIRE}`` | ``oracle``: fail, and do not skip, where golden vectors cannot be made |
 
@@ -407,7 +409,12 @@ class DeviceLibrary:
     # Keywords ------------------------------------------------------------------------------------------------------
     @_keyword
     def start_device(
-        self, board: str = "", target: str = "", engine: str = "builtin", kernels: str = "reference"
+        self,
+        board: str = "",
+        target: str = "",
+        engine: str = "builtin",
+        kernels: str = "reference",
+        firmware: str = "",
     ) -> dict[str, str]:
         """Builds the board's firmware, starts the board with it, and makes sure that it is the one that answers.
 
@@ -422,7 +429,8 @@ class DeviceLibrary:
                 "no board is given", next_step="Give Start Device a board, or robot --variable BOARD:NAME."
             )
         spec = _materials.board(name)
-        image = _materials.image(name, engine, kernels)
+        chosen = firmware or _variable("FIRMWARE", "") or default_firmware(spec)
+        image = _materials.image(name, engine, kernels, chosen)
         if _renode_keywords():
             self._rig = _RenodeTest(spec, image)
         else:
@@ -485,7 +493,8 @@ class DeviceLibrary:
         return len(golden.kinds)
 
     def _record(self, rig: _Driven | _RenodeTest, model: Model, golden: GoldenSet, plan: Plan) -> Record:
-        cell = Cell(rig.board.name, rig.target, model.path, rig.image.engine, rig.image.kernels)
+        image = rig.image
+        cell = Cell(rig.board.name, rig.target, model.path, image.engine, image.kernels, firmware=image.firmware)
         return Record(
             cell=cell,
             identity=Identity(

@@ -150,12 +150,21 @@ class Materials:
 
         return self._once(("model", path), lambda: load_model(path))
 
-    def image(self, board: str, engine: str, kernels: str, progress: Callable[[str], None] | None = None) -> Image:
+    def image(
+        self,
+        board: str,
+        engine: str,
+        kernels: str,
+        firmware: str = "bare_metal",
+        progress: Callable[[str], None] | None = None,
+    ) -> Image:
         from tinyhil.build import build_image
 
         return self._once(
-            ("image", board, engine, kernels),
-            lambda: build_image(self.board(board), engine=engine, kernels=kernels, progress=progress),
+            ("image", board, engine, kernels, firmware),
+            lambda: build_image(
+                self.board(board), engine=engine, kernels=kernels, firmware=firmware, progress=progress
+            ),
         )
 
     def golden(self, model_path: Path, plan: Plan) -> GoldenSet:
@@ -207,17 +216,23 @@ def default_target(board: Board) -> str:
     return next(iter(board.targets))
 
 
-def check_target(board: Board, target: str) -> None:
-    """Raises UnknownBoard where the board cannot be run on this target."""
-    if target not in board.targets:
-        raise UnknownBoard(
-            f"board {board.name} has no target {target!r}", next_step=f"It has: {', '.join(board.targets)}."
-        )
+def default_firmware(board: Board) -> str:
+    """What a board runs where nothing is asked for: bare metal, where it has that."""
+    return board.firmwares[0]
+
+
+def check_target(board: Board, target: str, firmware: str | None = None) -> None:
+    """Raises UnknownBoard where the board cannot be run on this target, or has no such firmware."""
+    targets = board.running(firmware or default_firmware(board)).targets
+    if target not in targets:
+        raise UnknownBoard(f"board {board.name} has no target {target!r}", next_step=f"It has: {', '.join(targets)}.")
 
 
 def run_command_line(cell: Cell, plan: Plan) -> str:
     """The command that runs the cell again."""
     words = ["tinyhil", "run", str(cell.model_path), "--board", cell.board, "--target", cell.target]
+    if cell.firmware != "bare_metal":
+        words += ["--firmware", cell.firmware]
     return shlex.join(words + plan.arguments())
 
 
@@ -297,13 +312,13 @@ class _Run:
         cell, plan = self.record.cell, self.plan
         self.progress("prepare", 0, 0)
         board = self.materials.board(cell.board)
-        check_target(board, cell.target)
+        check_target(board, cell.target, cell.firmware)
         model = self.model = self.materials.model(cell.model_path)
         self._identify(model=model_identity(model))
         self._check_runnable(model)
         golden = self.golden = self.materials.golden(cell.model_path, plan)
         self._identify(golden=provenance(golden))
-        image = self.materials.image(cell.board, cell.engine, cell.kernels)
+        image = self.materials.image(cell.board, cell.engine, cell.kernels, cell.firmware)
         self._identify(image=image_identity(image))
         self.record.figures.update(image_figures(image, model))
         self._stage("prepare")
@@ -357,8 +372,9 @@ def image_figures(image: Image, model: Model) -> dict[str, Figure]:
     """What model and image take, in bytes."""
     figures = {"model": Figure(len(model.data), "bytes", "file")}
     if image.flash_bytes:
-        figures["flash"] = Figure(image.flash_bytes, "bytes", f"{image.kind} image, every operator, without model")
-        figures["ram"] = Figure(image.ram_bytes, "bytes", f"{image.kind} image, without arena")
+        what = f"{image.kind} image" if image.firmware == "bare_metal" else f"{image.kind} image on {image.firmware}"
+        figures["flash"] = Figure(image.flash_bytes, "bytes", f"{what}, every operator, without model")
+        figures["ram"] = Figure(image.ram_bytes, "bytes", f"{what}, without arena")
     return figures
 
 
@@ -416,6 +432,8 @@ def image_identity(image: Image) -> dict[str, Any]:
         "kind": image.kind,
         "engine": image.engine,
         "kernels": image.kernels,
+        "firmware": image.firmware,
+        "firmware_version": image.firmware_version,
         "compiler": image.compiler,
         "flags": list(image.flags),
     }

@@ -19,6 +19,10 @@ PACKAGES = {
     "arm-none-eabi-g++": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "g++": "g++",
     "qemu-system-arm": "qemu-system-arm",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "cmake": "cmake",
+    "ninja": "ninja-build",
+    "dtc": "device-tree-compiler",
 }
 """Debian and Ubuntu packages that hold each program."""
 

@@ -96,6 +96,73 @@ def test_a_board_is_what_its_file_says(write: Callable[[str], Path]) -> None:
     assert renode.since == "1.15.3"
 
 
+ZEPHYR = """
+zephyr:
+  board: {"<3.7": my_board, ">=3.7,<4.2": my_board/soc, ">=4.2": yours/soc}
+  modules: [hal_mine]
+  conf: [zephyr.conf]
+  targets:
+    renode: {script: z.resc, platform: z.repl, uart: sysbus.uart1, mips: 64, instructions_per_tick: 2, since: "1.15.3"}
+"""
+
+
+def test_a_board_in_zephyr_has_a_name_for_each_range_of_versions_and_targets_of_its_own(
+    write: Callable[[str], Path],
+) -> None:
+    folder = write(GOOD + ZEPHYR).parent
+    for name in ("zephyr.conf", "z.resc", "z.repl"):
+        (folder / name).write_text("")
+    board = load_board("my_board")
+    assert board.firmwares == ("bare_metal", "zephyr")
+    assert board.zephyr is not None
+    versions = [(3, 3, 0), (3, 6, 99), (3, 7, 0), (4, 1, 0), (4, 2, 0)]
+    names = [board.zephyr.name_in(version) for version in versions]
+    assert names == ["my_board", "my_board", "my_board/soc", "my_board/soc", "yours/soc"]
+    assert (board.zephyr.modules, board.zephyr.conf) == (("hal_mine",), (folder / "zephyr.conf",))
+    assert board.running("bare_metal").targets["renode"].uart == "sysbus.uart0"
+    assert board.running("zephyr").targets["renode"].uart == "sysbus.uart1"
+    assert board.running("zephyr").targets["qemu"] == board.targets["qemu"]
+
+
+def test_a_version_that_no_range_holds_has_no_name(write: Callable[[str], Path]) -> None:
+    write(GOOD + 'zephyr: {board: {">=3.5": my_board}}\n')
+    spec = load_board("my_board").zephyr
+    assert spec is not None
+    assert spec.name_in((3, 4, 0)) is None
+
+
+def test_a_board_may_have_zephyr_alone(write: Callable[[str], Path]) -> None:
+    head, _, rest = GOOD.partition("build:\n")
+    write(head + rest[rest.index("targets:") :] + "zephyr: {board: my_board}\n")
+    board = load_board("my_board")
+    assert board.firmwares == ("zephyr",)
+    with pytest.raises(UnknownBoard, match="no firmware 'bare_metal'"):
+        _ = board.build
+
+
+def test_a_board_that_is_not_in_zephyr_cannot_run_it(write: Callable[[str], Path]) -> None:
+    write(GOOD)
+    with pytest.raises(UnknownBoard, match="no firmware 'zephyr'") as caught:
+        load_board("my_board").running("zephyr")
+    assert "bare_metal" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("zephyr: {}\n", "zephyr.board"),
+        ("zephyr: {board: x, boards: y}\n", "zephyr.boards"),
+        ("zephyr: {board: x, overlay: [none.overlay]}\n", "zephyr.overlay[0]"),
+        ("zephyr: {board: {newer: x}}\n", "zephyr.board"),
+        ("zephyr: {board: 3}\n", "zephyr.board"),
+        ("zephyr: {board: x, targets: {renode: {}}}\n", "zephyr.targets.renode."),
+    ],
+)
+def test_what_is_wrong_with_zephyr_is_named(write: Callable[[str], Path], text: str, key: str) -> None:
+    message, _ = refusal(write, GOOD, GOOD + text)
+    assert f" {key}" in message
+
+
 def test_boards_of_the_environment_are_listed_beside_our_own(write: Callable[[str], Path]) -> None:
     write(GOOD)
     assert {"my_board", "native", "mps2_an386"} <= set(board_names())
@@ -105,7 +172,7 @@ def test_boards_of_the_environment_are_listed_beside_our_own(write: Callable[[st
 def test_every_board_that_comes_with_tinyhil_is_valid(name: str) -> None:
     board = load_board(name)
     assert board.targets
-    small = board.memory["flash"].bytes <= 128 * 1024
+    small = board.memory["flash"].bytes <= 256 * 1024
     assert board.slot.bytes >= (32 * 1024 if small else 64 + 333_288)
 
 
@@ -258,19 +325,21 @@ def test_a_file_that_is_not_text_is_refused(write: Callable[[str], Path]) -> Non
         load_board("my_board")
 
 
-def keys_of(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def keys_of(schema: dict[str, Any], shared: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for key, inner in schema.get("properties", {}).items():
         yield prefix + key
-        yield from keys_of(inner, f"{prefix}{key}.")
-    if isinstance(schema.get("additionalProperties"), dict):
-        yield from keys_of(schema["additionalProperties"], f"{prefix}*.")
+        if prefix != "zephyr.":  # its targets are as the others
+            inner = shared.get(inner.get("$ref", "").rpartition("/")[2], inner)
+        yield from keys_of(inner, shared, f"{prefix}{key}.")
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        yield from keys_of(schema["additionalProperties"], shared, f"{prefix}*.")
 
 
 def test_the_readme_explains_every_key_and_no_other() -> None:
     schema = json.loads((Path(tinyhil.__file__).parent / "schemas" / "board.schema.json").read_text())
     readme = (tiny_firmware.REAL_PLATFORMS / "README.md").read_text()
     table = readme.split("## Every key")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE) == list(keys_of(schema))
+    assert re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE) == list(keys_of(schema, schema["$defs"]))
 
 
 def test_the_readme_lists_every_board() -> None:

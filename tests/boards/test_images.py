@@ -9,7 +9,7 @@ from tinyhil.board import board_names, load_board
 from tinyhil.build import Image, build_image
 from tinyhil.matrix import own_models
 
-BARE_METAL = [name for name in board_names() if load_board(name).build.compiler != "host"]
+BARE_METAL = [name for name in board_names() if (spec := load_board(name).bare_metal) and spec.compiler != "host"]
 pytestmark = [pytest.mark.needs("arm-gcc"), pytest.mark.parametrize("name", BARE_METAL)]
 
 

@@ -24,7 +24,7 @@ TIMEOUT_S = 30
 ON_QEMU = [
     pytest.param(name, marks=pytest.mark.needs("arm-gcc", "qemu"))
     for name in board_names()
-    if "qemu" in load_board(name).targets
+    if "qemu" in (board := load_board(name)).targets and board.bare_metal
 ]
 ON_HOST = [pytest.param("native", marks=pytest.mark.needs("native"))]
 

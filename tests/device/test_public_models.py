@@ -24,7 +24,7 @@ MODELS = [
     "pretrainedResnet_quant",
     "vww_96_int8",
 ]
-BOARDS = [name for name in board_names() if "qemu" in load_board(name).targets]
+BOARDS = [name for name in board_names() if "qemu" in (board := load_board(name)).targets and board.bare_metal]
 
 
 @pytest.mark.parametrize("name", MODELS)

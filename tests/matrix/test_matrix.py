@@ -16,7 +16,7 @@ from tinyhil.matrix import Listener, Plan, plan_cells, prepare_out, run_matrix, 
 from tinyhil.record import Cell, ErrorInfo, Identity, Record, validate
 from tinyhil.runner import Evidence, Guard, Outcome
 
-CELLS = plan_cells([("m3", "qemu"), ("m4", "qemu")], [Path("a.tflite"), Path("b.tflite")])
+CELLS = plan_cells([("m3", "qemu", "bare_metal"), ("m4", "qemu", "bare_metal")], [Path("a.tflite"), Path("b.tflite")])
 
 
 def record(cell: Cell, verdict: str = "pass", **more) -> Record:
@@ -39,7 +39,9 @@ def fake(monkeypatch):
             )
 
         def build(self, function):
-            monkeypatch.setattr(matrix.Materials, "image", lambda self, board, engine, kernels: function(board))
+            monkeypatch.setattr(
+                matrix.Materials, "image", lambda self, board, engine, kernels, firmware: function(board)
+            )
 
     made = Fake()
     made.build(made.built.append)
@@ -56,7 +58,9 @@ def test_every_model_is_planned_on_every_board():
 
 
 def test_models_of_one_file_name_are_told_apart_and_a_model_named_twice_runs_once():
-    cells = plan_cells([("m3", "qemu")], [Path("x/kws.tflite"), Path("y/kws.tflite"), Path("x/kws.tflite")])
+    cells = plan_cells(
+        [("m3", "qemu", "bare_metal")], [Path("x/kws.tflite"), Path("y/kws.tflite"), Path("x/kws.tflite")]
+    )
     assert [cell.model for cell in cells] == ["x/kws", "y/kws"]
 
 
@@ -105,7 +109,7 @@ def test_no_more_cells_run_at_once_than_jobs(fake):
         return record(cell)
 
     fake.cell(count)
-    run(plan_cells([("m3", "qemu")], [Path(f"{i}.tflite") for i in range(8)]), jobs=3)
+    run(plan_cells([("m3", "qemu", "bare_metal")], [Path(f"{i}.tflite") for i in range(8)]), jobs=3)
     assert most == 3
 
 

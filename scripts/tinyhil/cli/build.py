@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tinyhil.cli.options import json_option
+from tinyhil.cli.options import firmware_option, json_option
 
 
 @click.command("build")
@@ -20,8 +20,10 @@ from tinyhil.cli.options import json_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Link this model in, with only the operators that it uses: the size of a product.",
 )
+@firmware_option
+@click.option("--zephyr", is_flag=True, help="The same as --firmware zephyr.")
 @json_option
-def build_command(board: str, model: Path | None, as_json: bool) -> None:
+def build_command(board: str, model: Path | None, firmware: str | None, zephyr: bool, as_json: bool) -> None:
     """Build a board's image; nothing that is unchanged is built again.
 
     Without --model the image has every operator and a model slot.
@@ -29,18 +31,25 @@ def build_command(board: str, model: Path | None, as_json: bool) -> None:
     from tinyhil.board import load_board
     from tinyhil.build import build_image
     from tinyhil.model import check_runnable, load_model
+    from tinyhil.runner import default_firmware
 
+    if zephyr and firmware not in (None, "zephyr"):
+        raise click.UsageError(f"--zephyr and --firmware {firmware} exclude each other.")
+    found = load_board(board)
     ops = None
     if model is not None:
         loaded = load_model(model)
         check_runnable(loaded, "builtin")
         ops = sorted({operator.name for operator in loaded.operators})
     say = None if as_json else lambda line: click.echo(line, err=True)
-    image = build_image(load_board(board), model=model, ops=ops, progress=say)
+    firmware = "zephyr" if zephyr else firmware or default_firmware(found)
+    image = build_image(found, model=model, ops=ops, firmware=firmware, progress=say)
     if as_json:
         click.echo(json.dumps(asdict(image), indent=2, default=str))
         return
     click.echo(image.elf)
     click.echo(f"  build id  {image.build_id}   [{image.compiler}]")
+    if image.firmware_version:
+        click.echo(f"  firmware  {image.firmware_version}")
     click.echo(f"  flash     {image.flash_bytes:,} bytes")
     click.echo(f"  RAM       {image.ram_bytes:,} bytes, without arena")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from tinyhil.cli.options import firmware_option
+
 _LOOK_S = 0.5
 
 
@@ -18,9 +20,12 @@ _LOOK_S = 0.5
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--board", "-b", required=True, help="A board's name: see `tinyhil boards`.")
 @click.option("--target", "-t", help="renode or qemu  [default: renode where the board has it]")
+@firmware_option
 @click.option("--port", default=3333, show_default=True, type=click.IntRange(1, 65535), help="The GDB server's port.")
 @click.pass_context
-def debug_command(ctx: click.Context, model: Path, board: str, target: str | None, port: int) -> None:
+def debug_command(
+    ctx: click.Context, model: Path, board: str, target: str | None, firmware: str | None, port: int
+) -> None:
     """Leave a board halted before its first instruction, with MODEL in its slot and a GDB server, until Ctrl-C.
 
     Prints the gdb command that connects to it.
@@ -28,14 +33,15 @@ def debug_command(ctx: click.Context, model: Path, board: str, target: str | Non
     from tinyhil.board import load_board
     from tinyhil.build import build_image
     from tinyhil.model import load_model
-    from tinyhil.runner import check_target
+    from tinyhil.runner import check_target, default_firmware
     from tinyhil.slot import slot_image
     from tinyhil.target import make_target
 
     found = load_board(board)
     name = target or ("renode" if "renode" in found.targets else "qemu")
-    check_target(found, name)
-    image = build_image(found)
+    firmware = firmware or default_firmware(found)
+    check_target(found, name, firmware)
+    image = build_image(found, firmware=firmware)
     _check_port(port)
     device = make_target(name, found, image, slot_image(load_model(model).data))
     try:

@@ -16,6 +16,14 @@ from tinyhil.cli.options import names
 @click.option("--boards", multiple=True, callback=names, help="Boards, with commas.  [default: all with the target]")
 @click.option("--target", "-t", help="qemu, renode, ...  [default: qemu; of boards that are named, each one's first]")
 @click.option(
+    "--firmware",
+    "firmwares",
+    multiple=True,
+    callback=names,
+    help="bare_metal, zephyr, with commas: each cell once on each.  [default: each board's first; of boards that are "
+    "not named those on bare metal]",
+)
+@click.option(
     "--models",
     "-m",
     multiple=True,
@@ -39,6 +47,7 @@ def matrix_command(
     ctx: click.Context,
     boards: tuple[str, ...],
     target: str | None,
+    firmwares: tuple[str, ...],
     models: tuple[Path, ...],
     jobs: int | None,
     seed: int,
@@ -55,6 +64,7 @@ def matrix_command(
 
     from tinyhil.errors import OutputUnwritable
     from tinyhil.matrix import plan_cells, prepare_out, run_matrix, write_reports
+    from tinyhil.record import FIRMWARES
     from tinyhil.report.live import LiveProgress, PlainProgress
     from tinyhil.report.terminal import matrix_table, summary_line, troubles
     from tinyhil.runner import ORACLE, Plan
@@ -62,7 +72,9 @@ def matrix_command(
     unknown = set(require) - ORACLE
     if unknown:
         raise click.UsageError(f"--require: {', '.join(sorted(unknown))}: there is only {', '.join(sorted(ORACLE))}.")
-    cells = plan_cells(_places(boards, target), _model_files(models))
+    if unknown := set(firmwares) - set(FIRMWARES):
+        raise click.UsageError(f"--firmware: {', '.join(sorted(unknown))}: there is only {', '.join(FIRMWARES)}.")
+    cells = plan_cells(_places(boards, target, firmwares), _model_files(models))
     prepare_out(out)
     plan = Plan(seed=seed, vectors=vectors, required=frozenset(require))
     live = sys.stdout.isatty() and not os.environ.get("CI")
@@ -96,11 +108,12 @@ def matrix_command(
     ctx.exit(result.exit_status)
 
 
-def _places(boards: tuple[str, ...], target: str | None) -> list[tuple[str, str]]:
-    """(board, target) for each board. Without names: every board with the target, QEMU's where none is asked for."""
+def _places(boards: tuple[str, ...], target: str | None, firmwares: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    """(board, target, firmware) for each board. Without names: every board that has the target (QEMU's where none is
+    asked for) and the firmware (bare metal where none is asked for)."""
     from tinyhil.board import board_names, load_board
     from tinyhil.errors import BoardFileError
-    from tinyhil.runner import default_target
+    from tinyhil.runner import default_firmware, default_target
 
     places = []
     for name in boards or board_names():
@@ -108,12 +121,15 @@ def _places(boards: tuple[str, ...], target: str | None) -> list[tuple[str, str]
             board = load_board(name)
         except BoardFileError:
             # Its cells will say so; the other boards run.
-            places.append((name, target or "qemu"))
+            places += [(name, target or "qemu", firmware) for firmware in firmwares or ("bare_metal",)]
             continue
         if boards:
-            places.append((name, target or default_target(board)))
-        elif (target or "qemu") in board.targets:
-            places.append((name, target or "qemu"))
+            chosen = firmwares or (default_firmware(board),)
+            places += [(name, target or default_target(board), firmware) for firmware in chosen]
+            continue
+        for firmware in firmwares or ("bare_metal",):
+            if firmware in board.firmwares and (target or "qemu") in board.running(firmware).targets:
+                places.append((name, target or "qemu", firmware))
     return places
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from tinyhil.record import FIRMWARES
+
 JSON_KEY = "tinyhil.json"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -22,6 +24,13 @@ def json_option(function: _F) -> _F:
     """`--json`, passed as `as_json`. It also makes an error come out as JSON, on standard output."""
     return click.option(
         "--json", "as_json", is_flag=True, is_eager=True, callback=_remember_json, help="Machine-readable output."
+    )(function)
+
+
+def firmware_option(function: _F) -> _F:
+    """`--firmware`, None where it is not given."""
+    return click.option(
+        "--firmware", type=click.Choice(FIRMWARES), help="What the application runs on.  [default: the board's first]"
     )(function)
 
 

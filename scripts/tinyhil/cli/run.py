@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from tinyhil.cli.options import json_option
+from tinyhil.cli.options import firmware_option, json_option
 
 
 @click.command("run")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--board", "-b", required=True, help="A board's name: see `tinyhil boards`.")
 @click.option("--target", "-t", help="qemu, native, ...  [default: the board's first]")
+@firmware_option
 @click.option("--seed", default=0, show_default=True, help="Seed of vectors that are made on the spot.")
 @click.option("--vectors", type=click.IntRange(min=1), metavar="N", help="Run only the first N vectors.")
 @click.option("--arena", "arena_bytes", type=click.IntRange(min=1), metavar="BYTES", help="Use an arena of this size.")
@@ -38,6 +39,7 @@ def run_command(
     model: Path,
     board: str,
     target: str | None,
+    firmware: str | None,
     seed: int,
     vectors: int | None,
     arena_bytes: int | None,
@@ -52,12 +54,13 @@ def run_command(
     """
     from tinyhil.board import load_board
     from tinyhil.record import Cell
-    from tinyhil.runner import ORACLE, Plan, default_target, run_cell
+    from tinyhil.runner import ORACLE, Plan, default_firmware, default_target, run_cell
 
     if golden is not None and inputs:
         raise click.UsageError("--golden and --input exclude each other: a golden set has its own inputs.")
     plan = Plan(seed=seed, vectors=vectors, arena_bytes=arena_bytes, golden=golden, inputs=inputs, required=ORACLE)
-    cell = Cell(board, target or default_target(load_board(board)), model)
+    found = load_board(board)
+    cell = Cell(board, target or default_target(found), model, firmware=firmware or default_firmware(found))
     record = run_cell(cell, plan).record
     if as_json:
         click.echo(json.dumps(record.to_json(), indent=2))

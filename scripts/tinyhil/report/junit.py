@@ -48,11 +48,12 @@ def _counts(records: Sequence[Record], name: str) -> dict[str, str]:
 
 def _case(suite: ElementTree.Element, record: Record) -> None:
     cell = record.cell
+    firmware = "" if cell.firmware == "bare_metal" else f"{cell.firmware}."
     case = ElementTree.SubElement(
         suite,
         "testcase",
         {
-            "classname": f"tinyhil.{cell.board}.{cell.target}.{cell.engine}.{cell.kernels}",
+            "classname": f"tinyhil.{cell.board}.{cell.target}.{firmware}{cell.engine}.{cell.kernels}",
             "name": _clean(cell.model),
             "time": f"{record.timings.get('elapsed', 0.0):.3f}",
         },

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tinyhil.record import Diagnosis, Figure, OperatorPath, Record, TensorDifference
+from tinyhil.record import Cell, Diagnosis, Figure, OperatorPath, Record, TensorDifference
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,7 @@ def cell_lines(record: Record, *, again: bool = False) -> list[str]:
     `again` adds the command that runs it again.
     """
     cell = record.cell
-    head = f"{WORDS[record.verdict]}  {cell.model} on {cell.board} ({cell.target})"
+    head = f"{WORDS[record.verdict]}  {cell.model} on {cell.board} ({_where(cell)})"
     rows: list[tuple[str, str]] = []
     if record.verdict == "pass":
         head += f": bit for bit what {_oracle(record)} computes"
@@ -41,6 +41,10 @@ def cell_lines(record: Record, *, again: bool = False) -> list[str]:
         lines = [f"  {line}" for line in record.error.details.rstrip().splitlines()] + lines
         lines += [f"next step: {record.error.next_step}"] if record.error.next_step else []
     return [head, *lines]
+
+
+def _where(cell: Cell) -> str:
+    return cell.target if cell.firmware == "bare_metal" else f"{cell.target}, {cell.firmware}"
 
 
 def _oracle(record: Record) -> str:
@@ -160,7 +164,7 @@ def short_count(figure: Figure) -> str:
 def finished_line(record: Record) -> str:
     """A cell in one line, for live progress."""
     cell = record.cell
-    line = f"{WORDS[record.verdict]:<5} {cell.board} x {cell.model} ({cell.target})"
+    line = f"{WORDS[record.verdict]:<5} {cell.board} x {cell.model} ({_where(cell)})"
     if inference := record.figures.get("inference"):
         line += f"  {inference.value:,} {inference.unit}"
     line += f"  {record.timings.get('elapsed', 0.0):.2f} s"
@@ -198,6 +202,7 @@ def matrix_table(records: Sequence[Record]) -> RenderableType:
 def _row(record: Record) -> str:
     cell = record.cell
     row = cell.board if cell.target == cell.board else f"{cell.board} ({cell.target})"
+    row += "" if cell.firmware == "bare_metal" else f" {cell.firmware}"
     return row if (cell.engine, cell.kernels) == ("builtin", "reference") else f"{row} {cell.engine}/{cell.kernels}"
 
 

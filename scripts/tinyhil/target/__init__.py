@@ -25,6 +25,7 @@ def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Ta
             f"the image is built for board {image.board_name}, not for {board.name}",
             next_step=f"Build it anew: tinyhil build --board {board.name}.",
         )
+    board = board.running(image.firmware)
     spec = board.targets.get(name)
     if spec is not None and name == "native":
         from tinyhil.target.native import NativeTarget

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application on Zephyr, built with CMake and ninja alone.
+
+Under cache_dir()/zephyr:
+    build/<board>-<key>/    a build folder for each board, workspace and set of options; ninja rebuilds what changed
+    images/<key>/           image.elf, image.map, image.json, by a key over all that the image is made of
+    locks/
+
+The key covers the application's and the firmware's sources, the options, the compiler, and the commits of Zephyr and
+of the modules (with what was changed in them since). What exists under its key is used as it is, without a call of
+CMake; its first 16 digits are the build id that the image holds and a device is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tinyhil import __version__
+from tinyhil.assets import cache_dir, firmware_dir, zephyr_app_dir
+from tinyhil.board import Board, Region
+from tinyhil.build import Image
+from tinyhil.errors import (
+    ArenaOverflow,
+    BadInput,
+    BuildFailed,
+    FlashOverflow,
+    OutputUnwritable,
+    TinyhilError,
+    UnknownBoard,
+)
+from tinyhil.zephyr.tools import Tools, find_tools
+from tinyhil.zephyr.workspace import Workspace, find_workspace
+
+Progress = Callable[[str], None]
+
+# Part of every key: raise it when what is made of the same input changes.
+_FORMAT = 1
+
+ENGINE_OPTIONS = {"builtin": (), "tflm": ("-DCONFIG_TINYHIL_ENGINE_TFLM=y",)}
+KERNEL_OPTIONS = {"reference": (), "cmsis_nn": ("-DCONFIG_TINYHIL_KERNELS_CMSIS_NN=y",)}
+_MODULES = {"tflm": ("tflite-micro",), "cmsis_nn": ("cmsis-nn",)}
+
+_SHOWN_LINES = 40
+
+
+def build_zephyr(
+    board: Board,
+    *,
+    engine: str = "builtin",
+    kernels: str = "reference",
+    model: Path | None = None,
+    ops: Sequence[str] | None = None,
+    arena_bytes: int | None = None,
+    workspace: Workspace | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """Builds the board's application on Zephyr, or finds it built.
+
+    Args:
+        model: None: an image with every operator that takes its model from the slot. A .tflite file: linked in.
+        ops: operators to register in an image with a model, by the schema's names; None: every one.
+        arena_bytes: the arena's size; None: what the application chooses for the board.
+        workspace: None: the one that `find_workspace` finds.
+        progress: receives a line whenever something is configured, compiled or linked; nothing where all is there.
+
+    Raises:
+        UnknownBoard: the board has no Zephyr application, or this version of Zephyr does not know it.
+        MissingTool: no workspace or none that can be used, a module or a program that is missing.
+        BuildFailed: CMake, compiler or linker refused; their words are in the details.
+        FlashOverflow, ArenaOverflow: the image, or the arena in it, does not fit; with the bytes that are missing.
+        BadInput: the model cannot be read.
+        OutputUnwritable: the cache folder cannot be written, or is full.
+    """
+    return _Build(board, engine, kernels, model, ops, arena_bytes, workspace or find_workspace(), progress).image()
+
+
+class _Build:
+    """One call of build_zephyr."""
+
+    def __init__(
+        self,
+        board: Board,
+        engine: str,
+        kernels: str,
+        model: Path | None,
+        ops: Sequence[str] | None,
+        arena_bytes: int | None,
+        workspace: Workspace,
+        progress: Progress | None,
+    ) -> None:
+        self._board = board.running("zephyr")
+        assert board.zephyr is not None
+        self._spec = board.zephyr
+        self._engine = engine
+        self._kernels = kernels
+        self._kind = "slot" if model is None else "bundled"
+        self._arena_bytes = arena_bytes
+        self._workspace = workspace
+        self._progress = progress
+        name = self._spec.name_in(workspace.version)
+        if name is None:
+            raise UnknownBoard(
+                f"Zephyr {workspace.version_text} has no board {board.name}.",
+                next_step=f"{board.folder / 'board.yaml'} names it for Zephyr "
+                f"{' or '.join(condition for condition, _ in self._spec.names)}.",
+            )
+        host = "native" in board.targets
+        for option, known in ((engine, ENGINE_OPTIONS), (kernels, KERNEL_OPTIONS)):
+            if option not in known:
+                raise BuildFailed(f"The Zephyr application has no '{option}'.", next_step=f"It has {', '.join(known)}.")
+        self._modules = [*([] if host else workspace.cmsis_modules()), *self._spec.modules]
+        self._modules += [*_MODULES.get(engine, ()), *_MODULES.get(kernels, ())]
+        folders = workspace.modules(self._modules)
+        self._revision = workspace.revision(self._modules)
+        self._tools: Tools = find_tools(host=host)
+        self._model = None if model is None else model.absolute()
+        self._options = [
+            f"-DBOARD={name}",
+            f"-DTINYHIL_BOARD={board.name}",
+            f"-DTINYHIL_MODEL={self._model or ''}",
+            f"-DTINYHIL_OPS={';'.join(sorted(set(ops or ())))}",
+            f"-DZEPHYR_MODULES={';'.join(map(str, folders))}",
+            *ENGINE_OPTIONS[engine],
+            *KERNEL_OPTIONS[kernels],
+        ]
+        if arena_bytes is not None:
+            self._options.append(f"-DCONFIG_TINYHIL_ARENA_BYTES={arena_bytes}")
+        new_names = workspace.version >= (3, 4)
+        if self._spec.conf:
+            variable = "EXTRA_CONF_FILE" if new_names else "OVERLAY_CONFIG"
+            self._options.append(f"-D{variable}={';'.join(map(str, self._spec.conf))}")
+        if self._spec.overlay:
+            variable = "EXTRA_DTC_OVERLAY_FILE"
+            self._options.append(f"-D{variable}={';'.join(map(str, self._spec.overlay))}")
+        self._root = cache_dir() / "zephyr"
+
+    def image(self) -> Image:
+        key = _digest(
+            _FORMAT,
+            __version__,
+            self._board.name,
+            self._options,
+            self._revision,
+            self._tools.variant,
+            self._tools.compiler,
+            sorted(self._sources()),
+            None if self._model is None else _hash(self._model),
+        )
+        done = self._load(key)
+        if done is not None:
+            return done
+        settled = _digest(self._options, str(self._workspace.zephyr_base), self._tools.variant, str(zephyr_app_dir()))
+        folder = self._root / "build" / f"{self._board.name}-{settled[:12]}"
+        try:
+            with self._lock(folder.name):
+                done = self._load(key)
+                return done if done is not None else self._make(key, folder)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    def _sources(self) -> Iterator[tuple[str, str]]:
+        """Name and hash of every file of ours that the build may read."""
+        roots = [firmware_dir(), zephyr_app_dir(), zephyr_app_dir().parent / "zephyr"]
+        for root in roots:
+            for path in sorted(root.rglob("*")):
+                if path.is_file() and "models" not in path.relative_to(root).parts[:1]:
+                    yield f"{root.name}/{path.relative_to(root).as_posix()}", _hash(path)
+        for path in (*self._spec.conf, *self._spec.overlay):
+            yield path.name, _hash(path)
+
+    # The cache -------------------------------------------------------------------------------------------------------
+    def _load(self, key: str) -> Image | None:
+        """The image under its key, if it is there and whole."""
+        folder = self._root / "images" / key
+        try:
+            record = json.loads((folder / "image.json").read_text(encoding="utf-8"))
+            elf = folder / "image.elf"
+            if hashlib.sha256(elf.read_bytes()).hexdigest() != record["elf_sha256"]:
+                return None
+            slot = record["slot"]
+            return Image(
+                board_name=self._board.name,
+                elf=elf,
+                build_id=key[:16],
+                kind=self._kind,
+                engine=self._engine,
+                kernels=self._kernels,
+                compiler=self._tools.compiler,
+                flags=tuple(option for option in self._options if not option.startswith("-DZEPHYR_MODULES")),
+                flash_bytes=int(record["flash_bytes"]),
+                ram_bytes=int(record["ram_bytes"]),
+                slot=None if slot is None else Region(int(slot[0]), int(slot[1])),
+                firmware="zephyr",
+                firmware_version=self._revision,
+            )
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            return None
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        """A build folder is one process's: a second one waits."""
+        import filelock
+
+        folder = self._root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            self._say("waiting for another build of the same board")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _unwritable(self, why: str) -> OutputUnwritable:
+        return OutputUnwritable(
+            f"The build cache {self._root} cannot be written: {why}",
+            next_step="Make room there or make it writable, or name another folder in TINYHIL_CACHE.",
+        )
+
+    def _say(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress(f"{self._board.name}: {text}")
+
+    # Making ----------------------------------------------------------------------------------------------------------
+    def _make(self, key: str, folder: Path) -> Image:
+        self._configure(key, folder)
+        self._build(folder)
+        self._store(key, folder)
+        made = self._load(key)
+        if made is None:
+            raise self._unwritable("what was just written there is not there")
+        return made
+
+    def _configure(self, key: str, folder: Path) -> None:
+        tried = "" if self._workspace.tried else " (untried)"
+        self._say(f"configuring for Zephyr {self._workspace.version_text}{tried}")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [str(self._tools.cmake), "-GNinja", f"-DCMAKE_MAKE_PROGRAM={self._tools.ninja}"]
+        command += ["-S", str(zephyr_app_dir()), "-B", str(folder), f"-DTINYHIL_BUILD_ID={key[:16]}", *self._options]
+        command += [f"-DPYTHON_PREFER={self._tools.python}", f"-DPython3_EXECUTABLE={self._tools.python}"]
+        status, said = self._run(command, folder)
+        if status == 0:
+            return
+        # What is half configured would be taken for configured the next time.
+        with contextlib.suppress(OSError):
+            (folder / "CMakeCache.txt").unlink()
+        self._explain(said)
+        words = _cmake_error(said)
+        raise BuildFailed(
+            f"{self._board.name} on Zephyr cannot be configured" + (f": {words}" if words else "."),
+            next_step="Correct what CMake names below.",
+            details=_shortened(said, "CMake Error", "error:", "warning:"),
+        )
+
+    def _build(self, folder: Path) -> None:
+        jobs = len(os.sched_getaffinity(0))
+        status, said = self._run([str(self._tools.ninja), "-C", str(folder), f"-j{jobs}"], folder, self._ninja_line)
+        if status == 0:
+            return
+        over = {name: int(count) for name, count in re.findall(r"region `(\w+)' overflowed by (\d+) bytes", said)}
+        if over:
+            raise self._overflow(over, folder)
+        self._explain(said)
+        first = next(
+            (
+                line
+                for text in (" error: ", "undefined reference", "rror: ")
+                for line in said.splitlines()
+                if text in line
+            ),
+            "",
+        )
+        raise BuildFailed(
+            f"{self._board.name} on Zephyr does not build" + (f": {first.strip()}" if first else "."),
+            details=_shortened(said, "FAILED: ", " error: ", "undefined reference"),
+        )
+
+    def _ninja_line(self, line: str) -> None:
+        found = re.match(r"(\d+)/(\d+) (Building|Linking) \w+ (?:object|executable|static library) (\S+)", line)
+        if found:
+            done, total, what, path = found.groups()
+            verb = "compiled" if what == "Building" else "linked"
+            self._say(f"{verb} {done}/{total}: {Path(path).name.removesuffix('.obj')}")
+
+    def _overflow(self, over: Mapping[str, int], folder: Path) -> TinyhilError:
+        name = "FLASH" if "FLASH" in over else next(iter(over))
+        missing, available = over[name], _region_bytes(folder, name)
+        if self._arena_bytes is not None and name != "FLASH":
+            return ArenaOverflow(
+                f"An arena of {self._arena_bytes:,} bytes does not fit the RAM of {self._board.name} on Zephyr: "
+                f"{missing:,} bytes are missing.",
+                needed_bytes=self._arena_bytes,
+                available_bytes=self._arena_bytes - missing,
+                next_step=f"At most {self._arena_bytes - missing:,} bytes are left beside the application.",
+            )
+        what = "flash" if name == "FLASH" else name
+        return FlashOverflow(
+            f"The {self._kind} image on Zephyr does not fit the {what} of {self._board.name}: it needs "
+            f"{available + missing:,} bytes, {available:,} are there, {missing:,} are missing.",
+            needed_bytes=available + missing,
+            available_bytes=available,
+            next_step="Choose a board with more memory, or a smaller model."
+            if self._kind == "bundled"
+            else "Give the image more room in the board's overlay (zephyr_app/boards), or choose another board.",
+        )
+
+    def _explain(self, said: str) -> None:
+        """Raises what the words really mean, where that is not an error in a source."""
+        if re.search(r"No space left on device|[Dd]isk quota exceeded|Read-only file system", said):
+            raise self._unwritable("No space left on device" if "No space" in said else said.strip().splitlines()[-1])
+
+    def _run(
+        self, command: Sequence[str], folder: Path, line_said: Callable[[str], None] | None = None
+    ) -> tuple[int, str]:
+        """Runs a program; its status and what it said. Nothing of it goes on where this is interrupted."""
+        environment = {
+            **os.environ,
+            **self._tools.environment,
+            "ZEPHYR_BASE": str(self._workspace.zephyr_base),
+            "NINJA_STATUS": "%f/%t ",
+            "LC_ALL": "C.UTF-8",
+        }
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        said: list[str] = []
+        try:
+            with process.stdout:
+                for line in process.stdout:
+                    said.append(line)
+                    if line_said is not None:
+                        line_said(line)
+            return process.wait(), "".join(said)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            raise
+
+    def _store(self, key: str, build: Path) -> None:
+        from tinyhil.elf import figures
+
+        elf = build / "zephyr" / ("zephyr.exe" if "native" in self._board.targets else "zephyr.elf")
+        content = elf.read_bytes()
+        if key[:16].encode() not in content:
+            raise BuildFailed(
+                f"The image of {self._board.name} on Zephyr does not hold its build id, {key[:16]}.",
+                next_step="Remove the build folder and build again.",
+                details=str(build),
+            )
+        sizes = figures(elf)
+        record = {
+            "board": self._board.name,
+            "zephyr": self._revision,
+            "compiler": self._tools.compiler,
+            "options": self._options,
+            "elf_sha256": hashlib.sha256(content).hexdigest(),
+            "flash_bytes": sizes.flash_bytes,
+            "ram_bytes": sizes.ram_bytes,
+            "slot": None,
+        }
+        images = self._root / "images"
+        images.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=images, prefix=".") as name:
+            fresh = Path(name) / "image"
+            fresh.mkdir()
+            (fresh / "image.elf").write_bytes(content)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(build / "zephyr" / "zephyr.map", fresh / "image.map")
+            (fresh / "image.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+            final = images / key
+            shutil.rmtree(final, ignore_errors=True)  # there only if damaged
+            fresh.replace(final)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _region_bytes(folder: Path, name: str) -> int:
+    """The size of a memory region, from the map of the link that failed; 0 where it cannot be told."""
+    maps = sorted((folder / "zephyr").glob("*.map"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in maps:
+        found = re.search(rf"^{name} +0x[0-9a-f]+ +0x([0-9a-f]+)", path.read_text(errors="replace"), re.MULTILINE)
+        if found:
+            return int(found[1], 16)
+    return 0
+
+
+def _cmake_error(said: str) -> str:
+    """What CMake's first error says, in a line."""
+    found = re.search(r"^CMake Error[^\n]*:\n((?:[ \t]+[^\n]*\n|\n(?=  ))+)", said, re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""
+
+
+def _shortened(said: str, *wanted: str) -> str:
+    """The lines from the first that holds what is wanted on; at most _SHOWN_LINES."""
+    lines = said.strip().splitlines()
+    first = min((at for at, line in enumerate(lines) if any(text in line for text in wanted)), default=0)
+    lines = lines[first:]
+    if len(lines) <= _SHOWN_LINES:
+        return "\n".join(lines)
+    return "\n".join([*lines[:_SHOWN_LINES], f"... {len(lines) - _SHOWN_LINES} more lines"])
