@@ -44,6 +44,7 @@ class Result:
     units: int | None = None
     op_reads: list[int] | None = None
     op_writes: list[int] | None = None
+    op_units: list[int] | None = None
 
 
 def right(golden: GoldenSet, vector: int, *, checksums: bool) -> Result:
@@ -63,10 +64,12 @@ class Device:
     spoil: Any = lambda vector, checksums, result: None
     runs: list[tuple[int, bool]] = field(default_factory=list)
 
-    def run(self, inputs: list[np.ndarray], *, checksums: bool = False) -> Result:
+    def run(self, inputs: list[np.ndarray], *, checksums: bool = False, profile: bool = False) -> Result:
         vector = int(inputs[0][0])
         self.runs.append((vector, checksums))
         result = right(self.golden, vector, checksums=checksums)
+        if profile:
+            result.op_units = [300, 20, 680]
         self.spoil(vector, checksums, result)
         return result
 
@@ -172,7 +175,7 @@ def test_every_vector_runs_with_checksums_and_the_first_once_plain_for_its_cost(
     device = Device(golden_set())
     tally = run_golden(device, device.golden)
     assert device.runs == [(0, False), (0, True), (1, True), (2, True)]
-    assert (tally.difference, tally.units) == (None, 1000)
+    assert (tally.difference, tally.units, tally.op_units) == (None, 1000, [300, 20, 680])
 
 
 def test_all_vectors_run_on_after_a_difference_and_those_that_differ_are_counted():

@@ -271,15 +271,18 @@ class ErrorInfo:
 
 
 @dataclass(frozen=True)
-class OperatorPath:
-    """Whose kernel computed an operator, and in how many of the cell's inferences.
+class OperatorResult:
+    """Whose kernel computed an operator, in how many of the cell's inferences, and what it cost.
 
-    path: "reference", "cmsis_nn", or "" where the engine cannot say.
+    path: "reference", "cmsis_nn", or "" where the engine cannot say. macs: multiply-accumulates of one inference; 0
+    where it has none. units: what it took in one inference, in the unit of the figure `inference`; None: not counted.
     """
 
     name: str
     path: str
     runs: int
+    macs: int = 0
+    units: int | None = None
 
 
 @dataclass(frozen=True)
@@ -319,7 +322,7 @@ class Record:
     error: ErrorInfo | None = None
     skip_reason: str = ""
     accuracy: Accuracy | None = None
-    operators: list[OperatorPath] = field(default_factory=list)  # in execution order; empty: nothing ran
+    operators: list[OperatorResult] = field(default_factory=list)  # in execution order; empty: nothing ran
     bundle: str = ""  # folder with all that is needed to replay a failure
 
     @property
@@ -396,7 +399,7 @@ class Record:
             error=error,
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,
-            operators=[OperatorPath(**operator) for operator in data.get("operators", [])],
+            operators=[OperatorResult(**operator) for operator in data.get("operators", [])],
             bundle=data["bundle"],
         )
 

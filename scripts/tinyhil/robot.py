@@ -49,7 +49,7 @@ from tinyhil.runner import (
     image_figures,
     image_identity,
     model_identity,
-    operator_paths,
+    operator_results,
     provenance,
     run_command_line,
 )
@@ -477,7 +477,7 @@ class DeviceLibrary:
         try:
             self._tally = run_golden(rig.device, golden)
             record.figures.update(device_figures(rig.device, self._tally))
-            record.operators = operator_paths(rig.device, golden.op_names)
+            record.operators = operator_results(rig.device, model, self._tally.op_units)
             conclude(record, self._tally, golden)
             if self._tally.difference is not None:
                 record.diagnosis = attempt(rig.device, model, golden, self._tally.difference)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinyhil import __version__
 from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
-from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, OperatorPath, Record
+from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, OperatorResult, Record
 
 if TYPE_CHECKING:
     from tinyhil.board import Board
@@ -337,7 +337,7 @@ class _Run:
                 self._stage("boot")
                 self.tally = run_golden(device, golden, step=self._step)
                 self.record.figures.update(device_figures(device, self.tally))
-                self.record.operators = operator_paths(device, golden.op_names)
+                self.record.operators = operator_results(device, model, self.tally.op_units)
                 self._stage("run")
                 if self.tally.difference is not None:
                     self._diagnose(device, model, golden, self.tally.difference)
@@ -392,10 +392,14 @@ def device_figures(device: Measured, tally: Tally) -> dict[str, Figure]:
     return figures
 
 
-def operator_paths(device: Measured, names: Sequence[str]) -> list[OperatorPath]:
-    """Whose kernel computed each operator in the inferences since the model was loaded."""
+def operator_results(device: Measured, model: Model, op_units: Sequence[int] | None) -> list[OperatorResult]:
+    """Whose kernel computed each operator in the inferences since the model was loaded, and what it cost."""
     paths = device.op_paths()
-    return [OperatorPath(name, path.path, path.runs) for name, path in zip(names, paths, strict=True)]
+    units: Sequence[int | None] = op_units if op_units is not None else [None] * len(paths)
+    return [
+        OperatorResult(op.name, path.path, path.runs, op.macs, cost)
+        for op, path, cost in zip(model.operators, paths, units, strict=True)
+    ]
 
 
 def conclude(record: Record, tally: Tally, golden: GoldenSet) -> None:

@@ -119,6 +119,7 @@ class Tally:
         self.mismatch: RunResult | None = None  # what the device gave for the first vector that differs
         self.vectors_differing = 0
         self.units: int | None = None  # instructions or cycles of the plain inference of vector 0
+        self.op_units: list[int] | None = None  # of each operator, in another inference of vector 0
         self.correct = 0
         self.labelled = 0
 
@@ -126,14 +127,14 @@ class Tally:
 class Runs(Protocol):
     """What runs inferences of a model: a Device, or what stands for one."""
 
-    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False) -> RunResult: ...
+    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False, profile: bool = False) -> RunResult: ...
 
 
 def run_golden(device: Runs, golden: GoldenSet, *, step: Stop = _go_on) -> Tally:
     """Runs every vector of the set on the device, which holds the set's model, and compares all of them.
 
     Vector 0 runs once without a hook, for the cost of an inference, and is compared like the others; then every vector
-    runs with the checksum of what each operator read and wrote.
+    runs with the checksum of what each operator read and wrote, vector 0 also with what each operator costs.
     """
     tally = Tally()
     count = len(golden.kinds)
@@ -143,7 +144,9 @@ def run_golden(device: Runs, golden: GoldenSet, *, step: Stop = _go_on) -> Tally
     different_in_plain = compare(golden, 0, plain)
     for vector in range(count):
         step(vector, count)
-        result = device.run([array[vector] for array in golden.inputs], checksums=True)
+        result = device.run([array[vector] for array in golden.inputs], checksums=True, profile=vector == 0)
+        if vector == 0:
+            tally.op_units = result.op_units
         difference = compare(golden, vector, result)
         if vector == 0 and difference is None and different_in_plain is not None:
             difference, result = different_in_plain, plain

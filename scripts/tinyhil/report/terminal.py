@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tinyhil.record import Cell, Diagnosis, Figure, OperatorPath, Record, TensorDifference
+from tinyhil.record import Cell, Diagnosis, Figure, OperatorResult, Record, TensorDifference
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -142,7 +142,7 @@ def _figure_rows(record: Record) -> list[tuple[str, str]]:
     return rows
 
 
-def _kernels(operators: Sequence[OperatorPath]) -> str:
+def _kernels(operators: Sequence[OperatorResult]) -> str:
     """Which kernel set computed how many operators, and which: cmsis_nn 12 of 13; reference RESHAPE."""
     parts = []
     for path in dict.fromkeys(operator.path for operator in operators):
