@@ -26,6 +26,13 @@ Parts Split(float x) {
 
 }  // namespace
 
+Multiplier MultiplierOf(float x) {
+  const Parts parts = Split(x);
+  const int32_t shift = parts.exponent + 24;
+  if (shift < -31) return {0, 0};
+  return {static_cast<int32_t>(parts.mantissa << 7), shift};
+}
+
 Multiplier MakeMultiplier(float a, float b, float c) {
   const Parts pa = Split(a), pb = Split(b), pc = Split(c);
   const uint64_t product = static_cast<uint64_t>(pa.mantissa) * pb.mantissa;  // 47 or 48 bits, exact in a double

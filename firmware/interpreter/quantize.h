@@ -19,6 +19,9 @@ struct Multiplier {
 // the quotient rounded to 53 bits, then to 31 bits half away from zero), in integers only.
 Multiplier MakeMultiplier(float a, float b, float c);
 
+// The multiplier of one positive finite float: exact, as a float has 24 bits.
+Multiplier MultiplierOf(float x);
+
 // The nearest integer to x, halves away from zero; |x| must be below 2^31.
 inline int32_t RoundToInt(float x) {
   const int32_t whole = static_cast<int32_t>(x);
@@ -50,6 +53,11 @@ inline int32_t ShiftLeft(int32_t x, int32_t by) { return static_cast<int32_t>(st
 inline int32_t Requantize(int32_t x, int32_t value, int32_t shift) {
   if (shift >= 0) return DoublingHighMulPositive(ShiftLeft(x, shift), value);
   return RoundingShiftRight(DoublingHighMulPositive(x, value), -shift);
+}
+
+// a + b, which may wrap where a multiplier left no room for a zero point.
+inline int32_t AddWrapping(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
 }
 
 inline int32_t Clamp(int32_t x, int32_t low, int32_t high) {

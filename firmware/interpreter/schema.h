@@ -166,7 +166,11 @@ enum PoolField : uint16_t {
 };
 enum FullyConnectedField : uint16_t { kFcActivation = 0, kFcWeightsFormat = 1 };
 enum SoftmaxField : uint16_t { kSoftmaxBeta = 0 };
-enum AddField : uint16_t { kAddActivation = 0 };
+enum ArithmeticField : uint16_t { kArithmeticActivation = 0 };  // of ADD, SUB and MUL
+enum LeakyReluField : uint16_t { kLeakyReluAlpha = 0 };
+enum ReducerField : uint16_t { kReducerKeepDims = 0 };
+enum BatchMatmulField : uint16_t { kMatmulAdjointX = 0, kMatmulAdjointY = 1 };
+enum SvdfField : uint16_t { kSvdfRank = 0, kSvdfActivation = 1 };
 
 }  // namespace tinyhil::schema
 

@@ -14,11 +14,21 @@ extern const OpRegistration kOp_AVERAGE_POOL_2D;
 extern const OpRegistration kOp_CONV_2D;
 extern const OpRegistration kOp_DEPTHWISE_CONV_2D;
 extern const OpRegistration kOp_DEQUANTIZE;
+extern const OpRegistration kOp_EQUAL;
 extern const OpRegistration kOp_FULLY_CONNECTED;
+extern const OpRegistration kOp_GREATER;
+extern const OpRegistration kOp_GREATER_EQUAL;
+extern const OpRegistration kOp_LESS;
+extern const OpRegistration kOp_LESS_EQUAL;
+extern const OpRegistration kOp_MAXIMUM;
 extern const OpRegistration kOp_MAX_POOL_2D;
+extern const OpRegistration kOp_MINIMUM;
+extern const OpRegistration kOp_MUL;
+extern const OpRegistration kOp_NOT_EQUAL;
 extern const OpRegistration kOp_QUANTIZE;
 extern const OpRegistration kOp_RESHAPE;
 extern const OpRegistration kOp_SOFTMAX;
+extern const OpRegistration kOp_SUB;
 
 }  // namespace tinyhil
 

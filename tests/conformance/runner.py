@@ -33,7 +33,7 @@ class Tally:
     equal: int = 0
     refused: int = 0  # by both
     declared: Counter[str] = field(default_factory=Counter)  # reasons
-    types: set[str] = field(default_factory=set)  # of the first input, in cases that ran
+    types: set[str] = field(default_factory=set)  # of inputs and outputs, in cases that ran
     failures: list[Failure] = field(default_factory=list)
 
     @property
@@ -141,7 +141,7 @@ class Conformance:
             if ours != oracles:
                 return _difference(number, ours, oracles)
         tally.equal += 1
-        tally.types.add((case.input_types or case.output_types)[0])
+        tally.types.update(case.input_types, case.output_types)
         return ""
 
 

@@ -11,6 +11,7 @@ import pytest
 from conformance.operators import OPERATORS
 from conformance.runner import Conformance, store
 from tinyhil.model import supported_operators
+from tinyhil.model.support import supported_types
 
 CASES = int(os.environ.get("TINYHIL_TEST_CASES", "500"))
 
@@ -29,3 +30,4 @@ def test_an_operator_equals_the_oracle_bit_for_bit(name: str, conformance: Confo
         pytest.fail(f"{small}\n{path}: make conformance ARGS='--replay {path}'", pytrace=False)
     assert tally.cases == CASES
     assert tally.equal >= CASES // 2, "cases that are refused show little"
+    assert tally.types == supported_types(name), "scripts/tinyhil/model/support.py"

@@ -135,7 +135,7 @@ def test_constants_may_be_outputs(engine: HostEngine) -> None:
         ({"scale": float("nan")}, MALFORMED, "quantization.scale[0]: must be positive and finite"),
         ({"scale": 0.1, "zero_point": 300}, MALFORMED, "quantization.zero_point[0]: outside the tensor's type"),
         ({"scale": None}, UNSUPPORTED, "must have one quantization scale"),
-        ({"scale": 0.1, "type": "int16"}, UNSUPPORTED, "must be int8"),
+        ({"scale": 0.1, "type": "int16"}, UNSUPPORTED, "must have the first input's type"),
         ({"scale": 0.1, "variable": True}, UNSUPPORTED, "is_variable: variable tensors are not supported"),
     ],
 )

@@ -5,18 +5,28 @@
 
 namespace tinyhil {
 
-// clang-format off: one a line
+// clang-format off
 const OpRegistration* const kOps[] = {
     &kOp_ADD,
     &kOp_AVERAGE_POOL_2D,
     &kOp_CONV_2D,
     &kOp_DEPTHWISE_CONV_2D,
     &kOp_DEQUANTIZE,
+    &kOp_EQUAL,
     &kOp_FULLY_CONNECTED,
+    &kOp_GREATER,
+    &kOp_GREATER_EQUAL,
+    &kOp_LESS,
+    &kOp_LESS_EQUAL,
+    &kOp_MAXIMUM,
     &kOp_MAX_POOL_2D,
+    &kOp_MINIMUM,
+    &kOp_MUL,
+    &kOp_NOT_EQUAL,
     &kOp_QUANTIZE,
     &kOp_RESHAPE,
     &kOp_SOFTMAX,
+    &kOp_SUB,
 };
 // clang-format on
 const uint32_t kOpCount = sizeof(kOps) / sizeof(kOps[0]);

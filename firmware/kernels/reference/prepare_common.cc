@@ -7,6 +7,28 @@ constexpr Code kBad = Code::kModelMalformed;
 constexpr Code kUnsupported = Code::kModelUnsupported;
 }  // namespace
 
+bool ExpectType(Prepare& op, const Tensor& tensor, const char* field, uint32_t types) {
+  if ((TypeBit(tensor.type) & types) != 0) return true;
+  return op.Fail(kUnsupported, field, "not implemented for this type", static_cast<uint32_t>(tensor.type));
+}
+
+bool ExpectSameType(Prepare& op, const Tensor& tensor, const char* field, const Tensor& as) {
+  if (tensor.type == as.type) return true;
+  return op.Fail(kUnsupported, field, "must have the first input's type", static_cast<uint32_t>(tensor.type),
+                 static_cast<uint32_t>(as.type));
+}
+
+bool ExpectQuantized(Prepare& op, const Tensor& tensor, const char* field) {
+  if (tensor.scale_count != 1) {
+    return op.Fail(kUnsupported, field, "must have one quantization scale", tensor.scale_count, 1);
+  }
+  if (tensor.type == TensorType::kInt16 && tensor.zero_point != 0) {
+    return op.Fail(kUnsupported, field, "an int16 tensor must have the zero point 0",
+                   static_cast<uint32_t>(tensor.zero_point), 0);
+  }
+  return true;
+}
+
 bool ExpectInt8(Prepare& op, const Tensor& tensor, const char* field) {
   if (tensor.type != TensorType::kInt8) {
     return op.Fail(kUnsupported, field, "must be int8", static_cast<uint32_t>(tensor.type),
@@ -38,37 +60,71 @@ bool ExpectSameShape(Prepare& op, const Tensor& input, const Tensor& output) {
   return true;
 }
 
-bool ActivationRange(Prepare& op, uint8_t activation, const Tensor& output, Range* range) {
-  float low = 0.0f, high = 0.0f;
-  bool has_high = true;
-  *range = {-128, 127};
-  switch (activation) {
-    case schema::kNone:
-      return true;
-    case schema::kRelu:
-      has_high = false;
-      break;
-    case schema::kRelu6:
-      high = 6.0f;
-      break;
-    case schema::kReluN1To1:
-      low = -1.0f;
-      high = 1.0f;
-      break;
-    default:
-      return op.Fail(kUnsupported, "fused_activation_function", "no such int8 activation", activation);
-  }
-  // A bound this far from zero is outside int8 whatever the zero point.
+bool QuantizedRange(Prepare& op, const Tensor& output, float low, float high, Range* range) {
+  const bool wide = output.type == TensorType::kInt16;
+  *range = wide ? Range{-32768, 32767} : Range{-128, 127};
+  // A bound this far from zero is outside the type whatever the zero point.
   const float largest = 2147483648.0f;
   const float scaled_low = low / output.scale(), scaled_high = high / output.scale();
   if (!(scaled_low > -largest) || !(scaled_high < largest)) {
-    return op.Fail(kUnsupported, "outputs", "scale too small for the fused activation");
+    return op.Fail(kUnsupported, "outputs", "scale too small for the activation");
   }
   const int64_t low_q = int64_t{output.zero_point} + RoundToInt(scaled_low);
   const int64_t high_q = int64_t{output.zero_point} + RoundToInt(scaled_high);
-  if (low_q > range->low) range->low = low_q > 127 ? 127 : static_cast<int32_t>(low_q);
-  if (has_high && high_q < range->high) range->high = static_cast<int32_t>(high_q);
+  if (low_q > range->low) range->low = low_q > range->high ? range->high : static_cast<int32_t>(low_q);
+  if (high_q < range->high) range->high = static_cast<int32_t>(high_q);
   return true;
+}
+
+bool ActivationRange(Prepare& op, uint8_t activation, const Tensor& output, Range* range) {
+  const int32_t highest = output.type == TensorType::kInt16 ? 32767 : 127;
+  switch (activation) {
+    case schema::kRelu:
+      if (!QuantizedRange(op, output, 0.0f, 0.0f, range)) return false;
+      range->high = highest;
+      return true;
+    case schema::kRelu6:
+      return QuantizedRange(op, output, 0.0f, 6.0f, range);
+    case schema::kReluN1To1:
+      return QuantizedRange(op, output, -1.0f, 1.0f, range);
+    case schema::kNone:
+    case schema::kTanh:
+    case schema::kSignBit:
+      *range = {-highest - 1, highest};
+      return true;
+    default:
+      return op.Fail(kUnsupported, "fused_activation_function", "no such activation", activation);
+  }
+}
+
+bool Int32ActivationRange(Prepare& op, uint8_t activation, Range* range) {
+  FloatRange in_float;
+  if (!FloatActivationRange(op, activation, &in_float)) return false;
+  range->low = in_float.low < -1.0f ? INT32_MIN : static_cast<int32_t>(in_float.low);
+  range->high = in_float.high > 6.0f ? INT32_MAX : static_cast<int32_t>(in_float.high);
+  return true;
+}
+
+bool FloatActivationRange(Prepare& op, uint8_t activation, FloatRange* range) {
+  constexpr float kLargest = 3.402823466e38f;
+  switch (activation) {
+    case schema::kRelu:
+      *range = {0.0f, kLargest};
+      return true;
+    case schema::kRelu6:
+      *range = {0.0f, 6.0f};
+      return true;
+    case schema::kReluN1To1:
+      *range = {-1.0f, 1.0f};
+      return true;
+    case schema::kNone:
+    case schema::kTanh:
+    case schema::kSignBit:
+      *range = {-kLargest, kLargest};
+      return true;
+    default:
+      return op.Fail(kUnsupported, "fused_activation_function", "no such activation", activation);
+  }
 }
 
 bool MakeWindow(Prepare& op, uint8_t padding, Window* w) {

@@ -10,18 +10,43 @@
 
 namespace tinyhil {
 
+// A set of types: one bit each.
+constexpr uint32_t TypeBit(TensorType type) { return 1u << static_cast<uint32_t>(type); }
+constexpr uint32_t kArithmeticTypes = TypeBit(TensorType::kInt8) | TypeBit(TensorType::kInt16) |
+                                      TypeBit(TensorType::kInt32) | TypeBit(TensorType::kFloat32);
+
+bool ExpectType(Prepare& op, const Tensor& tensor, const char* field, uint32_t types);
+bool ExpectSameType(Prepare& op, const Tensor& tensor, const char* field, const Tensor& as);
+// Fails unless the tensor has one scale and, where it is int16, the zero point 0.
+bool ExpectQuantized(Prepare& op, const Tensor& tensor, const char* field);
 // Fails unless the tensor is int8 with one scale.
 bool ExpectInt8(Prepare& op, const Tensor& tensor, const char* field);
 bool ExpectRank(Prepare& op, const Tensor& tensor, const char* field, uint32_t rank);
 bool ExpectDim(Prepare& op, const char* field, int32_t got, int32_t want);
 bool ExpectSameShape(Prepare& op, const Tensor& input, const Tensor& output);
 
-// The int8 range that a fused activation leaves of an output tensor.
+// What a fused activation leaves of an output tensor's range. TANH and SIGN_BIT, which no kernel fuses, leave all of
+// it, as they do in the oracle.
 struct Range {
   int32_t low;
   int32_t high;
 };
-bool ActivationRange(Prepare& op, uint8_t activation, const Tensor& output, Range* range);
+struct FloatRange {
+  float low;
+  float high;
+};
+bool ActivationRange(Prepare& op, uint8_t activation, const Tensor& output, Range* range);  // int8 and int16
+bool Int32ActivationRange(Prepare& op, uint8_t activation, Range* range);                   // not quantized
+bool FloatActivationRange(Prepare& op, uint8_t activation, FloatRange* range);
+
+// The range a quantized tensor's type has. Fails where bounds, in real numbers, are too far away for its scale.
+bool QuantizedRange(Prepare& op, const Tensor& output, float low, float high, Range* range);
+
+// No number stays what it is.
+inline float ClampFloat(float x, const FloatRange& range) {
+  if (x < range.low) x = range.low;
+  return range.high < x ? range.high : x;
+}
 
 // One axis of a sliding window.
 struct Window {
