@@ -24,7 +24,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,7 +39,9 @@ from tinyhil.errors import (
     OutputUnwritable,
     UnsupportedOperator,
 )
+from tinyhil.library import Library, cmsis_nn_library, tflm_libraries, trees_of
 from tinyhil.toolchain import Tool, find_tool, install_command
+from tinyhil.upstream import Tree, find_cmsis_nn, find_tflm
 
 COMPILERS = {"arm-none-eabi": "arm-none-eabi-g++", "host": "g++"}
 
@@ -67,6 +69,7 @@ _WARNING_FLAGS = (
     "-Wno-error=stringop-overflow",
 )
 _CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_C_FLAGS = ("-std=c11",)
 _BARE_METAL_FLAGS = ("-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
 _HOST_FLAGS = ("-fno-pie",)
 _SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
@@ -89,6 +92,7 @@ class Image:
     flash_bytes: code, constants, model of a bundled image, initial values. ram_bytes: data and stack, not the arena.
     slot: None in a bundled image.
     firmware_version: of Zephyr and of its modules; empty on bare metal.
+    upstream: the trees of others' sources that are in it.
     """
 
     board_name: str
@@ -104,6 +108,7 @@ class Image:
     slot: Region | None
     firmware: str = "bare_metal"
     firmware_version: str = ""
+    upstream: tuple[Tree, ...] = ()
 
     @property
     def map(self) -> Path:
@@ -116,6 +121,8 @@ class _Source:
     """A file to compile. `logical` names it in messages, maps and keys, wherever the project lies on the disk.
 
     `text` is for a generated source, which has no path; `salt` for what the file depends on beyond its includes.
+    `includes` are folders of upstream headers: what they hold is part of the salt, and where they lie of nothing.
+    `foreign`: upstream's own source. All that it depends on is in its salt, and its warnings are its authors'.
     """
 
     logical: str
@@ -123,6 +130,8 @@ class _Source:
     flags: tuple[str, ...]
     text: str = ""
     salt: str = ""
+    includes: tuple[Path, ...] = ()
+    foreign: bool = False
 
 
 def build_image(
@@ -202,14 +211,18 @@ class _Build:
         self._kind = "slot" if model is None else "bundled"
         self._model = None if model is None else model.absolute()
         self._model_sha256 = "" if model is None else _read_model(model)
+        self._define_flags = tuple(f"-D{key}={value}" for key, value in sorted(defines.items()))
         self._flags = (
             *_COMMON_FLAGS,
             *board.build.cpu,
             *(_HOST_FLAGS if self._host else _BARE_METAL_FLAGS),
             *(_SANITIZE_FLAGS if sanitize else ()),
-            *(f"-D{key}={value}" for key, value in sorted(defines.items())),
+            *self._define_flags,
         )
         self._root = cache_dir() / "build"
+        self._tflm = find_tflm() if engine == "tflm" else None
+        self._cmsis_nn = find_cmsis_nn() if kernels == "cmsis_nn" else None
+        self._libraries = self._find_libraries()
         self._hashed: dict[Path, tuple[str, tuple[str, ...]]] = {}
 
     def image(self) -> Image:
@@ -240,18 +253,17 @@ class _Build:
     # Sources ---------------------------------------------------------------------------------------------------------
     def _sources(self) -> list[_Source]:
         sources: list[_Source] = []
-        engine = self._firmware / "engine" / f"{self._engine}.cc"
-        if not engine.is_file():
-            raise BuildFailed(f"There is no engine named '{self._engine}' in {engine.parent}.")
-        folders = ("interpreter", "link", "app")
-        files = [engine, *self._kernel_files()]
-        files += [path for folder in folders for path in sorted((self._firmware / folder).glob("*.cc"))]
         custom = self._custom_ops()
         own_table = self._kind == "bundled" or bool(custom)
-        for path in files:
-            if own_table and path.name == "all_ops.cc":
+        salt = " ".join(library.identity for library in self._libraries)
+        includes = tuple(dict.fromkeys(folder for library in self._libraries for folder in library.includes))
+        for path in self._engine_files():
+            if own_table and path.name in ("all_ops.cc", "tflm_all_ops.cc"):
                 continue
-            sources.append(_Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags))
+            source = _Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags)
+            if path.name.startswith("tflm") or path.parent.name == "cmsis_nn":
+                source = replace(source, salt=salt, includes=includes)
+            sources.append(source)
         port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
         for folder in self._board.build.ports:
             for path in sorted(folder.iterdir()):
@@ -261,8 +273,47 @@ class _Build:
             sources.append(_Source(f"extra/{path.name}", path.absolute(), self._flags))
         sources.append(self._model_source())
         if own_table:
-            sources.append(_Source("generated/ops.cc", None, self._flags, text=self._ops_text(custom)))
-        return sources
+            table = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(custom)
+            sources.append(_Source("generated/ops.cc", None, self._flags, text=table, salt=salt, includes=includes))
+        return sources + self._foreign_sources()
+
+    def _engine_files(self) -> list[Path]:
+        """The sources of the engine with all that it runs on, and of link and application."""
+        folder = self._firmware / "engine"
+        if not (folder / f"{self._engine}.cc").is_file():
+            raise BuildFailed(f"There is no engine named '{self._engine}' in {folder}.")
+        if self._engine == "tflm":
+            # It has kernels of its own; of the interpreter it takes what checks a file.
+            files = [*sorted(folder.glob("tflm*.cc"))]
+            files += [self._firmware / "interpreter" / name for name in ("flatbuffer.cc", "model.cc")]
+        else:
+            files = [folder / f"{self._engine}.cc", *self._kernel_files()]
+            files += sorted((self._firmware / "interpreter").glob("*.cc"))
+        return files + [path for name in ("link", "app") for path in sorted((self._firmware / name).glob("*.cc"))]
+
+    def _find_libraries(self) -> list[Library]:
+        """What is compiled of others' sources for this engine and these kernels."""
+        libraries = []
+        if self._tflm is not None:
+            libraries += tflm_libraries(self._tflm, self._kernels, self._cmsis_nn)
+        if self._cmsis_nn is not None:
+            libraries.append(cmsis_nn_library(self._cmsis_nn))
+        return libraries
+
+    def _foreign_sources(self) -> list[_Source]:
+        flags = tuple(flag for flag in self._flags if flag not in ("-g", *self._define_flags))
+        return [
+            _Source(
+                f"upstream/{library.name}/{name}",
+                library.root / name,
+                (*flags, *library.defines),
+                salt=library.identity,
+                includes=library.includes,
+                foreign=True,
+            )
+            for library in self._libraries
+            for name in library.sources
+        ]
 
     def _kernel_files(self) -> list[Path]:
         """The set's own sources, over those of the reference set: another set calls them for what it cannot do.
@@ -345,6 +396,20 @@ class _Build:
             f"const uint32_t kOpCount = {len(names)};\n\n}}  // namespace tinyhil\n"
         )
 
+    def _tflm_ops_text(self) -> str:
+        """The operators of a bundled image with TFLite Micro."""
+        header = self._firmware / "engine" / "tflm_ops.h"
+        known = re.findall(r"\bOP\((\w+), \w+\)", header.read_text(encoding="utf-8"))
+        names = known if self._ops is None else sorted(set(self._ops))
+        for name in names:
+            if name not in known:
+                raise UnsupportedOperator(
+                    f"The engine 'tflm' does not register the operator {name}.",
+                    next_step=f"It has {', '.join(sorted(known))}.",
+                )
+        entries = " ".join(f"OP({name},)" for name in names)
+        return f'#include "engine/tflm_ops.h"\n\n#define OPS(OP) {entries}\nTINYHIL_TFLM_OPS(OPS)\n'
+
     def _build_info_text(self, build_id: str) -> str:
         values = {
             "kBoardName": self._board.name,
@@ -371,6 +436,8 @@ class _Build:
         return known
 
     def _object_key(self, source: _Source) -> str:
+        if source.foreign:
+            return _digest(_FORMAT, self._tool.identity, source.flags, source.logical, source.salt)
         if source.path is None:
             own, includes = _scan(source.text.encode())
             beside = self._firmware
@@ -418,6 +485,12 @@ class _Build:
             *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
         )
 
+    def _toolchain_libraries(self) -> tuple[str, ...]:
+        """Bare metal has libgcc alone, but for TFLite Micro, which uses the mathematics of a C library."""
+        if self._host:
+            return ()
+        return ("-lgcc",) if self._tflm is None else ("-Wl,--start-group", "-lm", "-lc", "-lgcc", "-Wl,--end-group")
+
     def _memory(self) -> tuple[Region, Region, Region | None]:
         """Flash and RAM as the linker may fill them, and the slot. A bundled image needs no slot and has its room."""
         slot = self._board.slot
@@ -457,6 +530,7 @@ class _Build:
             flash_bytes=flash_bytes,
             ram_bytes=ram_bytes,
             slot=Region(slot.base, slot.bytes) if self._kind == "slot" else None,
+            upstream=tuple(trees_of(self._tflm, self._cmsis_nn)),
         )
 
     @contextlib.contextmanager
@@ -469,7 +543,7 @@ class _Build:
 
         folder = self._root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{_digest(self._tool.identity, self._flags)}.lock")
+        lock = filelock.FileLock(folder / f"{_digest(self._tool.identity, self._flags, self._engine)}.lock")
         try:
             try:
                 lock.acquire(timeout=0)
@@ -545,12 +619,16 @@ class _Build:
             path.write_text(text, encoding="utf-8")
         fresh = work / f"{number}.o"
         is_cxx = path.suffix == ".cc"
+        warnings = ("-w",) if source.foreign else _WARNING_FLAGS if is_cxx else ()
+        language = ("-x", "c", *_C_FLAGS) if path.suffix == ".c" else _CXX_FLAGS if is_cxx else ()
         command = [
             str(self._tool.path),
             *source.flags,
-            *(_CXX_FLAGS if is_cxx else ()),
-            *(_WARNING_FLAGS if is_cxx else ()),
+            *language,
+            *warnings,
+            *(word for folder in source.includes for word in ("-isystem", str(folder))),
             f"-ffile-prefix-map={self._firmware}=firmware",
+            *(f"-ffile-prefix-map={folder}=upstream" for folder in source.includes),
             f"-ffile-prefix-map={work}=work",
             f"-I{self._firmware}",
             "-c",
@@ -582,7 +660,7 @@ class _Build:
             *(() if script is None else ("-T", str(script))),
             f"-Wl,-Map={work / 'image.map'}",
             f"@{listing}",
-            *(() if self._host else ("-lgcc",)),
+            *self._toolchain_libraries(),
             "-o",
             str(work / "image.elf"),
         ]
