@@ -235,3 +235,33 @@ class RecordError(TinyhilError):
     """A record that does not follow its schema, or follows one that this tinyhil does not know."""
 
     exit_status = 51
+
+
+class HistoryError(TinyhilError):
+    """A history file that is missing, damaged, of a newer version, or held by another process; bad lines to import."""
+
+    exit_status = 60
+
+
+class GateFailed(TinyhilError):
+    """A cell costs more than on the baseline, by more than the gate allows, or does not pass any more."""
+
+    exit_status = 61
+
+
+class GateEmpty(TinyhilError):
+    """The gate could compare no cell: it has no say."""
+
+    exit_status = 62
+
+
+class BudgetError(TinyhilError):
+    """A budget file with a missing, misspelt or wrong key, or for a model that is none of this matrix."""
+
+    exit_status = 63
+
+
+class BudgetExceeded(TinyhilError):
+    """A cell costs more than its budget allows; the number and the limit are named."""
+
+    exit_status = 64

@@ -6,8 +6,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tinyhil.record import Record
 
 from tinyhil.cli.options import names
 
@@ -42,6 +46,13 @@ from tinyhil.cli.options import names
 @click.option(
     "--require", multiple=True, callback=names, help="What may not be missing (oracle): fail where a cell would skip."
 )
+@click.option(
+    "--history",
+    "history_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="TINYHIL_HISTORY",
+    help="Add the records to this history file.  [default: $TINYHIL_HISTORY]",
+)
 @click.pass_context
 def matrix_command(
     ctx: click.Context,
@@ -55,6 +66,7 @@ def matrix_command(
     out: Path,
     cell_timeout: float,
     require: tuple[str, ...],
+    history_path: Path | None,
 ) -> None:
     """Run every model on every board and write OUT/matrix.json, OUT/matrix.xml and OUT/failures/.
 
@@ -105,7 +117,19 @@ def matrix_command(
     if result.unwritten:
         raise result.unwritten[0]
     click.echo(f"{out / 'matrix.json'}  {out / 'matrix.xml'}")
+    if history_path is not None and result.records:
+        _keep(history_path, result.records)
     ctx.exit(result.exit_status)
+
+
+def _keep(path: Path, records: list[Record]) -> None:
+    """Adds the records to the history."""
+    from tinyhil.history import History, Run, branch_here, commit_here
+
+    run = Run.of(records, branch=branch_here(), commit_id=commit_here())
+    with History(path, create=True) as history:
+        history.add(run, records)
+    click.echo(f"{path}: run {run.id} of {run.branch}")
 
 
 def _places(boards: tuple[str, ...], target: str | None, firmwares: tuple[str, ...]) -> list[tuple[str, str, str]]:
