@@ -2,16 +2,29 @@
 // All of libc that an image has: what compilers call on their own, and two string functions. Kept here so that an
 // image's size and its instruction counts do not hang on the libc a toolchain came with.
 //
-// Copies go word by word where both ends allow it (kernels copy whole rows through memcpy), four words a turn.
+// Copies go word by word where the core or both ends allow it (kernels copy whole rows through memcpy), four words a
+// turn.
 #include <stddef.h>
 #include <stdint.h>
 
 // A loop in memcpy must not be compiled into a call of memcpy.
-#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#pragma GCC optimize("no-tree-loop-distribute-patterns,no-schedule-insns,no-schedule-insns2")
 
 namespace {
 
 using Word __attribute__((may_alias)) = uint32_t;
+
+using AnyWord __attribute__((may_alias, aligned(1))) = uint32_t;
+using AnyHalf __attribute__((may_alias, aligned(1))) = uint16_t;
+
+// The barrier keeps the pointers, which step with the copy, from becoming sums of a base and a counter.
+template <typename T>
+[[gnu::always_inline]] inline void CopyNext(uint8_t*& to, const uint8_t*& from) {
+  *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from);
+  to += sizeof(T);
+  from += sizeof(T);
+  __asm__("" : "+r"(to), "+r"(from));
+}
 
 bool Aligned(const void* a, const void* b) {
   return ((reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b)) & 3) == 0;
@@ -21,6 +34,30 @@ bool Aligned(const void* a, const void* b) {
 
 extern "C" {
 
+#ifdef __ARM_FEATURE_UNALIGNED
+// Words wherever they lie, which the core can (Armv7-M and later): 26 instructions for 16 bytes. Libraries copy the few
+// bytes of a pixel at a time.
+void* memcpy(void* __restrict destination, const void* __restrict source, size_t size) {
+  uint8_t* to = static_cast<uint8_t*>(destination);
+  const uint8_t* from = static_cast<const uint8_t*>(source);
+  for (; size >= 16; size -= 16) {
+    CopyNext<AnyWord>(to, from);
+    CopyNext<AnyWord>(to, from);
+    CopyNext<AnyWord>(to, from);
+    CopyNext<AnyWord>(to, from);
+  }
+  if (size >= 4) {
+    if ((size & 8) != 0) {
+      CopyNext<AnyWord>(to, from);
+      CopyNext<AnyWord>(to, from);
+    }
+    if ((size & 4) != 0) CopyNext<AnyWord>(to, from);
+  }
+  if ((size & 2) != 0) CopyNext<AnyHalf>(to, from);
+  if ((size & 1) != 0) *to = *from;
+  return destination;
+}
+#else
 void* memcpy(void* __restrict destination, const void* __restrict source, size_t size) {
   uint8_t* to = static_cast<uint8_t*>(destination);
   const uint8_t* from = static_cast<const uint8_t*>(source);
@@ -42,6 +79,7 @@ void* memcpy(void* __restrict destination, const void* __restrict source, size_t
   for (; size != 0; --size) *to++ = *from++;
   return destination;
 }
+#endif
 
 void* memmove(void* destination, const void* source, size_t size) {
   uint8_t* to = static_cast<uint8_t*>(destination);
