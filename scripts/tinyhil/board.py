@@ -50,6 +50,7 @@ class BuildSpec:
 
     compiler: str
     cpu: tuple[str, ...]
+    upstream_cpu: tuple[str, ...]  # for the sources of CMSIS-NN and TFLite Micro
     ports: tuple[Path, ...]
     linker_script: Path | None
     defines: Mapping[str, str]
@@ -429,6 +430,7 @@ def _build(file: _File, folder: Path) -> BuildSpec:
     return BuildSpec(
         compiler=spec["compiler"],
         cpu=tuple(spec["cpu"]),
+        upstream_cpu=tuple(spec.get("upstream_cpu", spec["cpu"])),
         ports=tuple(find(port, ["build", "ports", index], "folder") for index, port in enumerate(spec["ports"])),
         linker_script=find(spec["linker_script"], ["build", "linker_script"], "file") if bare_metal else None,
         defines={key: str(value) for key, value in spec.get("defines", {}).items()},

@@ -212,13 +212,13 @@ class _Build:
         self._model = None if model is None else model.absolute()
         self._model_sha256 = "" if model is None else _read_model(model)
         self._define_flags = tuple(f"-D{key}={value}" for key, value in sorted(defines.items()))
-        self._flags = (
-            *_COMMON_FLAGS,
-            *board.build.cpu,
+        kind_flags = (
             *(_HOST_FLAGS if self._host else _BARE_METAL_FLAGS),
             *(_SANITIZE_FLAGS if sanitize else ()),
-            *self._define_flags,
         )
+        self._flags = (*_COMMON_FLAGS, *board.build.cpu, *kind_flags, *self._define_flags)
+        without_debug = (flag for flag in _COMMON_FLAGS if flag != "-g")
+        self._upstream_flags = (*without_debug, *board.build.upstream_cpu, *kind_flags)
         self._root = cache_dir() / "build"
         self._tflm = find_tflm() if engine == "tflm" else None
         self._cmsis_nn = find_cmsis_nn() if kernels == "cmsis_nn" else None
@@ -301,12 +301,11 @@ class _Build:
         return libraries
 
     def _foreign_sources(self) -> list[_Source]:
-        flags = tuple(flag for flag in self._flags if flag not in ("-g", *self._define_flags))
         return [
             _Source(
                 f"upstream/{library.name}/{name}",
                 library.root / name,
-                (*flags, *library.defines),
+                (*self._upstream_flags, *library.defines),
                 salt=library.identity,
                 includes=library.includes,
                 foreign=True,
