@@ -14,8 +14,8 @@ readonly MISSING=22
 profile=${1:-}
 case $profile in
   run) extras=oracle ;;
-  test) extras=oracle,models,robot,test ;;
-  lint) extras=oracle,models,robot,test,lint ;;
+  test) extras=oracle,models,robot,zephyr,test ;;
+  lint) extras=oracle,models,robot,zephyr,test,lint ;;
   *) echo "usage: scripts/setup.sh run|test|lint" >&2; exit 2 ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

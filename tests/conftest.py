@@ -27,6 +27,8 @@ def _public_models() -> str:
 
 requirements.LOOKS["public-models"] = _public_models
 requirements.LOOKS["sklearn"] = requirements.package("sklearn")
+requirements.LOOKS["git"] = requirements.program("git")
+requirements.LOOKS["west"] = requirements.package("west")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -156,7 +156,7 @@ def test_with_all_packages_there_it_makes_the_environment_and_asks_apt_for_nothi
     assert sandbox.run("test").returncode == 0
     assert sandbox.apt_runs() == []
     (pip,) = sandbox.pip_runs()
-    assert pip.endswith(f"--editable {sandbox.clone}[oracle,models,robot,test]")
+    assert pip.endswith(f"--editable {sandbox.clone}[oracle,models,robot,zephyr,test]")
 
 
 def test_a_second_run_does_nothing_and_starts_no_python(sandbox):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tinyhil.errors import UnknownBoard, WrongDevice
@@ -27,6 +28,7 @@ def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Ta
         )
     board = board.running(image.firmware)
     spec = board.targets.get(name)
+    place = board.slot if image.slot is None else replace(board.slot, base=image.slot.base, bytes=image.slot.bytes)
     if spec is not None and name == "native":
         from tinyhil.target.native import NativeTarget
 
@@ -34,9 +36,9 @@ def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Ta
     if spec is not None and name == "qemu":
         from tinyhil.target.qemu import QemuTarget
 
-        return QemuTarget(spec, image.elf, board.slot, slot)
+        return QemuTarget(spec, image.elf, place, slot)
     if spec is not None and name == "renode":
         from tinyhil.target.renode import RenodeTarget
 
-        return RenodeTarget(board, image.elf, board.slot, slot)
+        return RenodeTarget(board, image.elf, place, slot)
     raise UnknownBoard(f"board {board.name} has no target {name!r}", next_step=f"It has: {', '.join(board.targets)}.")

@@ -9,6 +9,19 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
+from tinyhil.board import Region
+
+
+def object_symbol(elf: Path, name: str) -> Region | None:
+    """Where the object of that (mangled) name lies; None where the file has none."""
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
+    with elf.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        found = table.get_symbol_by_name(name) if isinstance(table, SymbolTableSection) else None
+        return Region(int(found[0]["st_value"]), int(found[0]["st_size"])) if found else None
+
 
 class Symbols:
     """The functions of an ELF file, read when first asked for."""

@@ -50,6 +50,10 @@ ENGINE_OPTIONS = {"builtin": (), "tflm": ("-DCONFIG_TINYHIL_ENGINE_TFLM=y",)}
 KERNEL_OPTIONS = {"reference": (), "cmsis_nn": ("-DCONFIG_TINYHIL_KERNELS_CMSIS_NN=y",)}
 _MODULES = {"tflm": ("tflite-micro",), "cmsis_nn": ("cmsis-nn",)}
 
+# The port's own memories where Kconfig gives their sizes: firmware/ports/zephyr/memory.cc
+_ARENA = "_ZN7tinyhil4port12_GLOBAL__N_15arenaE"
+_SLOT = "_ZN7tinyhil4port12_GLOBAL__N_14slotE"
+
 _SHOWN_LINES = 40
 
 
@@ -135,13 +139,9 @@ class _Build:
         ]
         if arena_bytes is not None:
             self._options.append(f"-DCONFIG_TINYHIL_ARENA_BYTES={arena_bytes}")
-        new_names = workspace.version >= (3, 4)
-        if self._spec.conf:
-            variable = "EXTRA_CONF_FILE" if new_names else "OVERLAY_CONFIG"
-            self._options.append(f"-D{variable}={';'.join(map(str, self._spec.conf))}")
-        if self._spec.overlay:
-            variable = "EXTRA_DTC_OVERLAY_FILE"
-            self._options.append(f"-D{variable}={';'.join(map(str, self._spec.overlay))}")
+        for variable, files in (("TINYHIL_CONF", self._spec.conf), ("TINYHIL_OVERLAY", self._spec.overlay)):
+            if files:
+                self._options.append(f"-D{variable}={';'.join(map(str, files))}")
         self._root = cache_dir() / "zephyr"
 
     def image(self) -> Image:
@@ -361,6 +361,7 @@ class _Build:
 
     def _store(self, key: str, build: Path) -> None:
         from tinyhil.elf import figures
+        from tinyhil.target.symbols import object_symbol
 
         elf = build / "zephyr" / ("zephyr.exe" if "native" in self._board.targets else "zephyr.elf")
         content = elf.read_bytes()
@@ -371,6 +372,10 @@ class _Build:
                 details=str(build),
             )
         sizes = figures(elf)
+        arena, slot = object_symbol(elf, _ARENA), None
+        if self._kind == "slot":
+            in_ram = object_symbol(elf, _SLOT)
+            slot = _slot_in_devicetree(build) or (None if in_ram is None else [in_ram.base, in_ram.bytes])
         record = {
             "board": self._board.name,
             "zephyr": self._revision,
@@ -378,8 +383,8 @@ class _Build:
             "options": self._options,
             "elf_sha256": hashlib.sha256(content).hexdigest(),
             "flash_bytes": sizes.flash_bytes,
-            "ram_bytes": sizes.ram_bytes,
-            "slot": None,
+            "ram_bytes": sizes.ram_bytes - (0 if arena is None else arena.bytes),
+            "slot": slot,
         }
         images = self._root / "images"
         images.mkdir(parents=True, exist_ok=True)
@@ -414,6 +419,24 @@ def _region_bytes(folder: Path, name: str) -> int:
         if found:
             return int(found[1], 16)
     return 0
+
+
+def _slot_in_devicetree(folder: Path) -> list[int] | None:
+    """Address and size of the model slot: the node chosen as tinyhil,model-slot, or labelled tinyhil_slot.
+
+    A partition's address is counted from the flash that its parent's parent is.
+    """
+    headers = (folder / "zephyr" / "include" / "generated").rglob("devicetree_generated.h")
+    text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in headers)
+    macros = dict(re.findall(r"^#define (DT_\w+) (\S+)", text, re.MULTILINE))
+    node = macros.get("DT_CHOSEN_tinyhil_model_slot") or macros.get("DT_N_NODELABEL_tinyhil_slot")
+    if node is None:
+        return None
+    base, size = (int(macros[f"{node}_REG_IDX_0_VAL_{what}"], 0) for what in ("ADDRESS", "SIZE"))
+    parent = macros.get(f"{node}_PARENT", "")
+    if f"{parent}_COMPAT_MATCHES_fixed_partitions" in macros:
+        base += int(macros[f"{macros[f'{parent}_PARENT']}_REG_IDX_0_VAL_ADDRESS"], 0)
+    return [base, size]
 
 
 def _cmake_error(said: str) -> str:
