@@ -40,6 +40,7 @@ from tinyhil.errors import (
 from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused
 from tinyhil.link.commands import Commands, LoadReply, Memory, Moment, OpPath, TensorReply
 from tinyhil.link.protocol import PROTOCOL_VERSION, Run, Status
+from tinyhil.record import ArenaTensor
 from tinyhil.slot import HEADER_BYTES, slot_image
 from tinyhil.target import make_target
 
@@ -330,6 +331,28 @@ class Device:
         run = StoppedRun(self._commands, model, allowance_s, at, self._errors)
         yield run
         run.go_on(len(model.operators))
+
+    def arena_map(self) -> list[ArenaTensor]:
+        """Where the loaded model's tensors lie in the arena and during which operators, in the order of the model."""
+        model = self._model
+        if model is None:
+            raise TargetError("no model is loaded", next_step="Call load(model) before arena_map().")
+        asked: dict[int, tuple[int, bool, int]] = {}
+        first = dict.fromkeys(model.inputs, -1)
+        last = dict.fromkeys(model.outputs, len(model.operators))
+        for op in model.operators:
+            for wrote, tensors in ((False, model.reads(op)), (True, model.writes(op))):
+                for k, tensor in enumerate(tensors):
+                    asked.setdefault(tensor.index, (op.index, wrote, k))
+                    first.setdefault(tensor.index, op.index)
+                    last[tensor.index] = max(op.index, last.get(tensor.index, op.index))
+        with self._errors():
+            places = dict(zip(asked, self._commands.op_tensors(list(asked.values())), strict=True))
+        base = min((place.address for place in places.values()), default=0)
+        return [
+            ArenaTensor(index, model.tensors[index].name, place.address - base, place.bytes, first[index], last[index])
+            for index, place in sorted(places.items())
+        ]
 
     def memory(self) -> Memory:
         """What is used of arena and stack, in bytes."""

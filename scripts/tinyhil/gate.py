@@ -20,6 +20,10 @@ Kind = Literal["same", "better", "grew", "broke", "new", "incomparable", "no ver
 FIGURES = ("inference", "arena_used", "stack_peak", "flash", "ram")
 """What is compared: smaller is better in all of them."""
 
+_TOOLCHAIN = {
+    "image": ("compiler", "flags", "kind", "firmware_version", "upstream"),
+    "target": ("name", "version"),
+}
 _LOOK_BACK = 50  # runs, for the last that is like this one
 
 
@@ -154,7 +158,7 @@ def _judge(record: Record, history: History, branch: str, limits: Limits) -> Jud
 def unlike(was: Record, now: Record) -> list[str]:
     """Why two records may not be compared: a line for each thing that made them and is not the same."""
     differences = []
-    for part, keys in (("image", ("compiler", "flags", "kind", "firmware_version", "upstream")), ("target", ("name", "version"))):
+    for part, keys in _TOOLCHAIN.items():
         old, new = getattr(was.identity, part) or {}, getattr(now.identity, part) or {}
         for key in keys:
             if old.get(key) != new.get(key):

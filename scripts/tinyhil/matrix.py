@@ -287,8 +287,17 @@ def prepare_out(out: Path) -> None:
 
 
 def write_reports(out: Path, result: MatrixResult) -> None:
-    """Writes matrix.json and matrix.xml, each whole or not at all. Raises OutputUnwritable."""
+    """Writes matrix.json, and drawn from it .xml, .html, .md and .csv, each whole or not at all.
+
+    Raises OutputUnwritable; what could be written before that is there.
+    """
+    from tinyhil.history import branch_here, commit_here
+    from tinyhil.report.html import html_page
     from tinyhil.report.junit import junit_xml
+    from tinyhil.report.tables import csv_table, markdown
 
     write_atomic(out / "matrix.json", json.dumps(result.to_json(), indent=2) + "\n")
     write_atomic(out / "matrix.xml", junit_xml(result.records))
+    write_atomic(out / "matrix.md", markdown(result.records))
+    write_atomic(out / "matrix.csv", csv_table(result.records))
+    write_atomic(out / "matrix.html", html_page(result.records, branch=branch_here(), commit=commit_here()[:12]))

@@ -286,6 +286,20 @@ class OperatorResult:
 
 
 @dataclass(frozen=True)
+class ArenaTensor:
+    """A tensor in the arena. offset: bytes from the lowest one. first, last: the operators between which it is needed;
+    -1 where it is an input of the model, the number of operators where it is an output.
+    """
+
+    tensor: int
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """Labelled vectors whose largest output is the label's, as computed on the device."""
 
@@ -323,6 +337,7 @@ class Record:
     skip_reason: str = ""
     accuracy: Accuracy | None = None
     operators: list[OperatorResult] = field(default_factory=list)  # in execution order; empty: nothing ran
+    arena: list[ArenaTensor] = field(default_factory=list)  # empty: not known
     bundle: str = ""  # folder with all that is needed to replay a failure
 
     @property
@@ -354,6 +369,7 @@ class Record:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "vectors": {"count": sum(self.vectors.values()), "kinds": dict(self.vectors)},
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "arena": [asdict(tensor) for tensor in self.arena],
             "operators": [asdict(operator) for operator in self.operators],
             "identity": asdict(self.identity),
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
@@ -400,6 +416,7 @@ class Record:
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,
             operators=[OperatorResult(**operator) for operator in data.get("operators", [])],
+            arena=[ArenaTensor(**tensor) for tensor in data["arena"]],
             bundle=data["bundle"],
         )
 

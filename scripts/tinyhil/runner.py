@@ -338,6 +338,7 @@ class _Run:
                 self.tally = run_golden(device, golden, step=self._step)
                 self.record.figures.update(device_figures(device, self.tally))
                 self.record.operators = operator_results(device, model, self.tally.op_units)
+                self.record.arena = device.arena_map()
                 self._stage("run")
                 if self.tally.difference is not None:
                     self._diagnose(device, model, golden, self.tally.difference)

@@ -316,6 +316,12 @@ class Commands:
         payload = self._ask(Request.OP_TENSOR, _OP_TENSOR.pack(op, wrote, k))
         return OpTensorReply(*_unpack(_OP_TENSOR_REPLY, payload))
 
+    def op_tensors(self, asked: Sequence[tuple[int, bool, int]]) -> list[OpTensorReply]:
+        """`op_tensor` of each (operator, wrote, k)."""
+        requests = [(Request.OP_TENSOR, _OP_TENSOR.pack(*place)) for place in asked]
+        replies = self._link.exchange(requests, self._allowance_s)
+        return [OpTensorReply(*_unpack(_OP_TENSOR_REPLY, reply)) for reply in replies]
+
     def read_op_tensor(self, op: int, wrote: bool, k: int) -> bytes:
         """Its bytes as they are now."""
         size, room = self.op_tensor(op, wrote, k).bytes, self._max_payload

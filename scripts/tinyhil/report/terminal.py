@@ -22,18 +22,11 @@ def cell_lines(record: Record, *, again: bool = False) -> list[str]:
     """
     cell = record.cell
     head = f"{WORDS[record.verdict]}  {cell.model} on {cell.board} ({_where(cell)})"
-    rows: list[tuple[str, str]] = []
     if record.verdict == "pass":
         head += f": bit for bit what {_oracle(record)} computes"
-    elif record.difference is not None:
-        head += f": {record.difference.headline()}"
-        rows += _difference_rows(record)
     else:
         head += f": {record.headline()}"
-    rows += _figure_rows(record)
-    if record.bundle:
-        rows.append(("bundle", record.bundle))
-    rows.append(("elapsed", f"{record.timings.get('elapsed', 0.0):.2f} s"))
+    rows = cell_rows(record, diagnosis=True)
     if again:
         rows.append(("again", record.command))
     lines = [f"  {name:<10} {text}" for name, text in rows]
@@ -41,6 +34,18 @@ def cell_lines(record: Record, *, again: bool = False) -> list[str]:
         lines = [f"  {line}" for line in record.error.details.rstrip().splitlines()] + lines
         lines += [f"next step: {record.error.next_step}"] if record.error.next_step else []
     return [head, *lines]
+
+
+def cell_rows(record: Record, *, diagnosis: bool) -> list[tuple[str, str]]:
+    """What there is to say of a cell beside its verdict, as (name, text): what differs, then what it cost."""
+    rows = _difference_rows(record) if record.difference is not None else []
+    if diagnosis and record.diagnosis is not None:
+        rows += diagnosis_rows(record.diagnosis)
+    rows += _figure_rows(record)
+    if record.bundle:
+        rows.append(("bundle", record.bundle))
+    rows.append(("elapsed", f"{record.timings.get('elapsed', 0.0):.2f} s"))
+    return rows
 
 
 def _where(cell: Cell) -> str:
@@ -74,8 +79,6 @@ def _difference_rows(record: Record) -> list[tuple[str, str]]:
     )
     operator = difference.operator_line()
     rows.append(("operator", operator or "every operator's checksums agree in the run that took them"))
-    if record.diagnosis is not None:
-        rows += diagnosis_rows(record.diagnosis)
     rows.append(("oracle", _oracle(record)))
     return rows
 
@@ -185,8 +188,8 @@ def matrix_table(records: Sequence[Record]) -> RenderableType:
         table.add_column(model, justify="right", min_width=6, overflow="fold")
     by_place: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        by_place.setdefault((_row(record), record.cell.model), []).append(record)
-    for row in dict.fromkeys(_row(record) for record in records):
+        by_place.setdefault((row_name(record.cell), record.cell.model), []).append(record)
+    for row in dict.fromkeys(row_name(record.cell) for record in records):
         cells = []
         for model in models:
             text = Text(justify="right")
@@ -199,8 +202,8 @@ def matrix_table(records: Sequence[Record]) -> RenderableType:
     return table
 
 
-def _row(record: Record) -> str:
-    cell = record.cell
+def row_name(cell: Cell) -> str:
+    """The row of a matrix that a cell belongs to."""
     row = cell.board if cell.target == cell.board else f"{cell.board} ({cell.target})"
     row += "" if cell.firmware == "bare_metal" else f" {cell.firmware}"
     return row if (cell.engine, cell.kernels) == ("builtin", "reference") else f"{row} {cell.engine}/{cell.kernels}"
