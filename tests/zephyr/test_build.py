@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_zephyr import MODULES, make_workspace
+from fake_zephyr import make_workspace
 
-from tinyhil import zephyr
+from tinyhil import library, zephyr
 from tinyhil.board import load_board
 from tinyhil.build import build_image
 from tinyhil.errors import (
@@ -24,6 +24,7 @@ from tinyhil.errors import (
     OutputUnwritable,
     UnknownBoard,
 )
+from tinyhil.upstream import _CMSIS, _CMSIS_NN, _FLATBUFFERS, _GEMMLOWP, _RUY, _TFLM
 from tinyhil.zephyr import build_zephyr
 
 pytestmark = pytest.mark.usefixtures("workspace", "programs")
@@ -38,6 +39,20 @@ def app(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(zephyr.build, "zephyr_app_dir", lambda: tmp_path / "clone" / "zephyr_app")
     monkeypatch.setattr(zephyr.build, "firmware_dir", lambda: tmp_path / "clone" / "firmware")
     return tmp_path / "clone"
+
+
+@pytest.fixture
+def upstream(tmp_path, monkeypatch) -> dict[str, Path]:
+    """Folders that only look like TFLite Micro, what it needs, and CMSIS-NN, at the variables that name them."""
+    trees = {}
+    for wanted in (_TFLM, _FLATBUFFERS, _GEMMLOWP, _RUY, _CMSIS_NN, _CMSIS):
+        trees[wanted.name] = folder = tmp_path / wanted.name
+        for mark in wanted.marks:
+            (folder / mark).parent.mkdir(parents=True, exist_ok=True)
+            (folder / mark).write_text("TFLMRegistration va_list")
+        monkeypatch.setenv(wanted.variable, str(folder))
+    (trees["cmsis-nn"] / "Include" / "arm_nnsupportfunctions.h").write_text("arm_vector_sum_s8")
+    return trees
 
 
 @pytest.fixture
@@ -64,9 +79,7 @@ def test_cmake_is_given_board_build_id_and_modules_and_ninja_the_folder(an385, p
     assert image.build_id.encode() in image.elf.read_bytes()
 
 
-def test_engine_kernels_arena_and_model_are_options(an385, programs, workspace, tmp_path):
-    for name in ("tflite-micro", "cmsis-nn"):
-        (workspace / MODULES[name]).mkdir(parents=True)
+def test_engine_kernels_arena_and_model_are_options(an385, programs, upstream, tmp_path):
     model = tmp_path / "m.tflite"
     model.write_bytes(b"model")
     image = build_zephyr(
@@ -82,6 +95,14 @@ def test_engine_kernels_arena_and_model_are_options(an385, programs, workspace, 
     ):
         assert word in asked
     assert (image.kind, image.slot) == ("bundled", None)
+    assert {"tflite-micro", "cmsis-nn"} <= {tree.name for tree in image.upstream}
+
+
+def test_a_change_in_an_upstream_tree_is_another_image(an385, upstream):
+    first = build_zephyr(an385, kernels="cmsis_nn")
+    (upstream["cmsis-nn"] / "Source" / "new.c").write_text("")
+    library._fingerprint.cache_clear()
+    assert build_zephyr(an385, kernels="cmsis_nn").build_id != first.build_id
 
 
 @pytest.mark.parametrize(("version", "name"), [("3.6.0", "nrf52840dk_nrf52840"), ("3.7.0", "nrf52840dk/nrf52840")])
@@ -212,11 +233,15 @@ def test_a_missing_module_is_named_before_anything_is_called(programs):
     assert not programs.calls("cmake")
 
 
-@pytest.mark.parametrize(("option", "module"), [("engine", "tflite-micro"), ("kernels", "cmsis-nn")])
-def test_a_missing_upstream_is_a_missing_module(an385, option, module):
-    value = {"engine": "tflm", "kernels": "cmsis_nn"}[option]
-    with pytest.raises(MissingTool, match=f"'{module}'"):
+@pytest.mark.parametrize(
+    ("option", "value", "variable"), [("engine", "tflm", "TFLM_DIR"), ("kernels", "cmsis_nn", "CMSIS_NN_DIR")]
+)
+def test_a_missing_upstream_is_named_with_what_to_set(an385, programs, monkeypatch, option, value, variable):
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(MissingTool) as caught:
         build_zephyr(an385, **{option: value})
+    assert variable in caught.value.next_step
+    assert not programs.calls("cmake")
 
 
 @pytest.mark.parametrize(("option", "value"), [("engine", "tflmm"), ("kernels", "referense")])

@@ -38,8 +38,10 @@ from tinyhil.errors import (
     TinyhilError,
     UnknownBoard,
 )
+from tinyhil.library import cmsis_nn_library, tflm_identity, trees_of
+from tinyhil.upstream import find_cmsis_nn, find_tflm
 from tinyhil.zephyr.tools import Tools, find_tools
-from tinyhil.zephyr.workspace import Workspace, find_workspace
+from tinyhil.zephyr.workspace import WORKSPACE_VARIABLE, Workspace, find_workspace
 
 Progress = Callable[[str], None]
 
@@ -48,7 +50,6 @@ _FORMAT = 1
 
 ENGINE_OPTIONS = {"builtin": (), "tflm": ("-DCONFIG_TINYHIL_ENGINE_TFLM=y",)}
 KERNEL_OPTIONS = {"reference": (), "cmsis_nn": ("-DCONFIG_TINYHIL_KERNELS_CMSIS_NN=y",)}
-_MODULES = {"tflm": ("tflite-micro",), "cmsis_nn": ("cmsis-nn",)}
 
 # The port's own memories where Kconfig gives their sizes: firmware/ports/zephyr/memory.cc
 _ARENA = "_ZN7tinyhil4port12_GLOBAL__N_15arenaE"
@@ -79,7 +80,8 @@ def build_zephyr(
 
     Raises:
         UnknownBoard: the board has no Zephyr application, or this version of Zephyr does not know it.
-        MissingTool: no workspace or none that can be used, a module or a program that is missing.
+        MissingTool: no workspace or none that can be used, a module or a program that is missing; TFLite Micro or
+            CMSIS-NN is not there (tinyhil.upstream: TFLM_DIR and CMSIS_NN_DIR go before the workspace's).
         BuildFailed: CMake, compiler or linker refused; their words are in the details.
         FlashOverflow, ArenaOverflow: the image, or the arena in it, does not fit; with the bytes that are missing.
         BadInput: the model cannot be read.
@@ -123,9 +125,15 @@ class _Build:
             if option not in known:
                 raise BuildFailed(f"The Zephyr application has no '{option}'.", next_step=f"It has {', '.join(known)}.")
         self._modules = [*([] if host else workspace.cmsis_modules()), *self._spec.modules]
-        self._modules += [*_MODULES.get(engine, ()), *_MODULES.get(kernels, ())]
         folders = workspace.modules(self._modules)
         self._revision = workspace.revision(self._modules)
+        tflm = find_tflm() if engine == "tflm" else None
+        cmsis_nn = find_cmsis_nn() if kernels == "cmsis_nn" else None
+        self._upstream = tuple(trees_of(tflm, cmsis_nn))
+        self._upstream_identity = [
+            None if tflm is None else tflm_identity(tflm),
+            None if cmsis_nn is None else cmsis_nn_library(cmsis_nn).identity,
+        ]
         self._tools: Tools = find_tools(host=host)
         self._model = None if model is None else model.absolute()
         self._options = [
@@ -151,6 +159,7 @@ class _Build:
             self._board.name,
             self._options,
             self._revision,
+            self._upstream_identity,
             self._tools.variant,
             self._tools.compiler,
             sorted(self._sources()),
@@ -202,6 +211,7 @@ class _Build:
                 slot=None if slot is None else Region(int(slot[0]), int(slot[1])),
                 firmware="zephyr",
                 firmware_version=self._revision,
+                upstream=self._upstream,
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
@@ -329,6 +339,7 @@ class _Build:
         environment = {
             **os.environ,
             **self._tools.environment,
+            WORKSPACE_VARIABLE: str(self._workspace.topdir),
             "ZEPHYR_BASE": str(self._workspace.zephyr_base),
             "NINJA_STATUS": "%f/%t ",
             "LC_ALL": "C.UTF-8",
