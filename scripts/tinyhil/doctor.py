@@ -51,6 +51,7 @@ def checks() -> list[Check]:
         _tool("qemu-system-arm", "the qemu target"),
         _renode(),
         _tool("g++", "the native target", needed=False),
+        *_zephyr(),
         _oracle(),
         _tool("clang-format", "make lint", needed=False),
     ]
@@ -115,6 +116,38 @@ def _renode() -> Check:
     except MissingTool as error:
         return Check("renode", False, "", "", False, purpose, error.next_step)
     return Check("renode", True, "", str(program), False, purpose, "")
+
+
+def _zephyr() -> list[Check]:
+    """The workspace and what a build in it calls."""
+    from tinyhil.zephyr.tools import PROGRAMS, PYTHON_PACKAGES, find_python, find_toolchain
+    from tinyhil.zephyr.workspace import find_workspace
+
+    purpose = "--firmware zephyr"
+    try:
+        found = find_workspace()
+        version = found.version_text + ("" if found.tried else " (untried)")
+        rows = [Check("Zephyr workspace", True, version, str(found.topdir), False, purpose, "")]
+    except MissingTool as error:
+        rows = [Check("Zephyr workspace", False, "", "", False, f"{purpose}: {error.message}", error.next_step)]
+    rows += [_tool(name, f"{purpose}: {what}", needed=False) for name, what in PROGRAMS.items()]
+    packages = f"{purpose}: {', '.join(PYTHON_PACKAGES)}"
+    try:
+        rows.append(Check("Python for Zephyr", True, "", str(find_python()), False, packages, ""))
+    except MissingTool as error:
+        rows.append(Check("Python for Zephyr", False, "", "", False, packages, error.next_step))
+    try:
+        variant, _, compiler = find_toolchain()
+        rows.append(Check("compiler for Zephyr", True, f"{variant}: {compiler}", "", False, purpose, ""))
+    except MissingTool as error:
+        rows.append(Check("compiler for Zephyr", False, "", "", False, error.message, error.next_step))
+    west = "fetches a Zephyr workspace; west tinyhil"
+    step = "" if shutil.which("west") else f"Run: {sys.executable} -m pip install 'tinyhil[zephyr]'"
+    rows.append(
+        Check("west", not step, _first_line(["west", "--version"]), shutil.which("west") or "", False, west, step)
+    )
+    rows.append(_tool("ccache", "faster Zephyr builds", needed=False))
+    return rows
 
 
 def _oracle() -> Check:

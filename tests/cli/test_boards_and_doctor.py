@@ -7,6 +7,7 @@ import json
 import sys
 
 import pytest
+from fake_zephyr import make_workspace
 
 from tinyhil.board import board_names, load_board
 from tinyhil.errors import MissingTool
@@ -49,3 +50,23 @@ def test_doctor_sees_a_cache_folder_that_cannot_be_written(tinyhil):
     done = tinyhil("doctor", TINYHIL_CACHE="/dev/null/cache")
     assert done.returncode == MissingTool.exit_status
     assert "TINYHIL_CACHE" in done.stdout
+
+
+def test_doctor_shows_the_zephyr_workspace_and_what_is_wrong_with_one(tinyhil, tmp_path):
+    topdir = make_workspace(tmp_path / "workspace", "3.7.0")
+    report = json.loads(tinyhil("doctor", "--json", TINYHIL_WEST_WORKSPACE=str(topdir)).stdout)
+    row = {check["name"]: check for check in report["checks"]}["Zephyr workspace"]
+    assert (row["status"], row["version"], row["where"]) == ("ok", "3.7.0 (untried)", str(topdir))
+    report = json.loads(tinyhil("doctor", "--json", TINYHIL_WEST_WORKSPACE=str(topdir / "gone")).stdout)
+    row = {check["name"]: check for check in report["checks"]}["Zephyr workspace"]
+    assert row["status"] == "absent"
+    assert "no such folder" in row["purpose"] and "west init" in row["next_step"]
+
+
+def test_doctor_names_what_a_zephyr_build_calls_and_does_not_find(tinyhil, tmp_path):
+    report = json.loads(tinyhil("doctor", "--json", PATH=str(tmp_path)).stdout)
+    rows = {check["name"]: check for check in report["checks"]}
+    for name, package in (("cmake", "cmake"), ("ninja", "ninja-build"), ("dtc", "device-tree-compiler")):
+        assert rows[name]["status"] == "absent"
+        assert f"apt-get install -y {package}" in rows[name]["next_step"]
+    assert "tinyhil[zephyr]" in rows["west"]["next_step"]
