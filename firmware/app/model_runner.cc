@@ -166,6 +166,7 @@ Error ModelRunner::RunOnce(const Run& run) {
     if (!error.ok()) return error;
   }
   Forget();
+  if (!run.keep_state) engine.ResetState();
   if (hooked) {
     Hook hook(engine, run, results_);
     const Error error = engine.Invoke(&hook);

@@ -339,6 +339,7 @@ Error Requests::Run(PayloadReader& in, PayloadWriter& out) {
   ModelRunner::Run run;
   run.checksums = (asked & kRunChecksums) != 0;
   run.profile = (asked & kRunProfile) != 0;
+  run.keep_state = (asked & kRunKeepState) != 0;
   run.input_crcs = crcs;
   const Error error = runner_.RunOnce(run);
   if (!error.ok()) return error;

@@ -48,7 +48,7 @@ const TextCommands::HilCommand TextCommands::kHilCommands[] = {
     {"slot", ": verifies the model slot", &TextCommands::Slot},
     {"load", " [ARENA-BYTES]: loads the model; its inputs and outputs", &TextCommands::Load},
     {"input", " INDEX OFFSET HEX: writes up to 96 bytes of an input", &TextCommands::Input},
-    {"run", " CRC|?... [checksums] [profile]: one inference; a CRC-32 for each input, ? takes it as it is",
+    {"run", " CRC|?... [checksums] [profile] [keep-state]: one inference; a CRC-32 for each input, ? takes it as it is",
      &TextCommands::Run},
     {"output", " INDEX OFFSET BYTES: reads an output", &TextCommands::Output},
     {"ops", ": the operators, and what the last run found of each", &TextCommands::Ops},
@@ -231,6 +231,8 @@ void TextCommands::Run(Words& words) {
       run.checksums = true;
     } else if (strcmp(word, "profile") == 0) {
       run.profile = true;
+    } else if (strcmp(word, "keep-state") == 0) {
+      run.keep_state = true;
     } else if (given == inputs) {
       return Refuse(Code::kBadRequest, "more checksums than inputs");
     } else {

@@ -15,6 +15,7 @@ class Builtin final : public Engine {
     return interpreter_.Load(model, model_bytes, arena, arena_bytes);
   }
   bool Loaded() const override { return interpreter_.loaded(); }
+  void ResetState() override { interpreter_.ResetState(); }
   Error Invoke(OpHook* hook) override {
     Error error;
     if (!interpreter_.loaded()) {

@@ -12,7 +12,16 @@
 namespace tinyhil {
 
 // Values as in the TensorType enumeration of the TFLite schema.
-enum class TensorType : uint8_t { kFloat32 = 0, kInt32 = 2, kUint8 = 3, kInt64 = 4, kBool = 6, kInt16 = 7, kInt8 = 9 };
+enum class TensorType : uint8_t {
+  kFloat32 = 0,
+  kInt32 = 2,
+  kUint8 = 3,
+  kInt64 = 4,
+  kBool = 6,
+  kInt16 = 7,
+  kInt8 = 9,
+  kResource = 13,  // the handle of a variable: it holds no data
+};
 
 struct TensorInfo {
   TensorType type;
@@ -51,6 +60,9 @@ class Engine {
   virtual Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) = 0;
   virtual bool Loaded() const = 0;
 
+  // Forgets what inferences left behind: variables hold again what they held after Load. Only while Loaded().
+  virtual void ResetState() {}
+
   // One inference over the input tensors as they stand. Input tensors may be overwritten by it.
   virtual Error Invoke(OpHook* hook) = 0;  // hook may be null
 
@@ -61,7 +73,8 @@ class Engine {
 
   virtual uint32_t OpCount() const = 0;
   virtual const char* OpName(uint32_t op) const = 0;  // "CONV_2D", or a custom operator's name
-  // The k-th tensor that operator `op` reads (constants left out) or writes; false past the last.
+  // The k-th tensor that operator `op` reads or writes, constants, variables and their handles left out; false past
+  // the last.
   virtual bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const = 0;
   // Whose kernel computes operator `op` of the loaded model: "reference", "cmsis_nn", or "" where the engine cannot
   // say; and in how many Invokes since Load it did, counted where the kernel runs.

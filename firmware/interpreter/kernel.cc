@@ -79,7 +79,7 @@ void* Prepare::PersistentBytes(uint32_t count, uint32_t element) {
 }
 
 bool Prepare::Scratch(uint32_t bytes, void** where) {
-  const uint16_t at = static_cast<uint16_t>(index_);
+  const uint16_t at = static_cast<uint16_t>(time_);
   if (arena_.AddBuffer({bytes, at, at, where})) return true;
   return Fail(Code::kArenaTooSmall, nullptr, "scratch");
 }

@@ -8,12 +8,14 @@
 
 #include <stdint.h>
 
+#include "interpreter/graph.h"
 #include "interpreter/model.h"
 #include "interpreter/quantize.h"
 #include "interpreter/schema.h"
 
 namespace tinyhil {
 
+class Interpreter;
 class Prepare;
 class Eval;
 
@@ -35,7 +37,7 @@ class LoadArena {
  public:
   struct Buffer {
     uint32_t bytes;
-    uint16_t first;  // operator that first needs it
+    uint16_t first;  // operator that first needs it, in the order in which operators run
     uint16_t last;   // operator that last needs it
     void** where;    // receives its address
   };
@@ -75,8 +77,8 @@ class LoadArena {
 // One operator while it is prepared. Functions that return false have recorded the error.
 class Prepare {
  public:
-  Prepare(Model& model, LoadArena& arena, const Operator& op, uint32_t index)
-      : model_(model), arena_(arena), op_(op), index_(index) {}
+  Prepare(Interpreter& interpreter, Model& model, LoadArena& arena, Graph& graph, const Operator& op, uint32_t time)
+      : interpreter_(interpreter), model_(model), arena_(arena), graph_(graph), op_(op), time_(time) {}
 
   // Prepares the operator with this registration, whose eval is then the one that runs. A Prepare whose kernel cannot
   // do a case hands it to another's this way, before it asked for any memory.
@@ -119,13 +121,24 @@ class Prepare {
 
   void* data() const { return data_; }
 
+  // State between inferences. The variable that the handle in an input stands for, of `bytes` bytes: those of the
+  // tensor that is read from it or assigned to it. An assignment's value gives its first content, too.
+  bool DeclareVariable(const Vector& container, const Vector& name);  // output 0 becomes its handle
+  bool ReadsVariable(uint32_t input, const Tensor& value, const Variable** out);
+  bool AssignsVariable(uint32_t input, const Tensor& value, const Variable** out);
+  // The subgraph that this operator calls; to be run once. Null after a failure.
+  CalledGraph* Calls(uint32_t subgraph);
+
  private:
+  Variable* FindVariable(uint32_t input, const Tensor& value);
   void* PersistentBytes(uint32_t count, uint32_t element);
 
+  Interpreter& interpreter_;
   Model& model_;
   LoadArena& arena_;
+  Graph& graph_;
   const Operator& op_;
-  uint32_t index_;
+  uint32_t time_;
   const OpRegistration* registration_ = nullptr;
   void* data_ = nullptr;
 };
@@ -144,6 +157,12 @@ class Eval {
   T* Output(uint32_t i) const {
     return static_cast<T*>(tensors_[outputs_[i]]);
   }
+  // An input that is a variable tensor (Tensor::variable), which an operator may update.
+  template <typename T>
+  T* VariableInput(uint32_t i) const {
+    return static_cast<T*>(tensors_[inputs_[i]]);
+  }
+  bool HasInput(uint32_t i) const { return static_cast<int32_t>(i) < inputs_[-1] && inputs_[i] >= 0; }
   template <typename T>
   const T& Data() const {
     return *static_cast<const T*>(data_);

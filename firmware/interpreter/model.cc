@@ -31,6 +31,8 @@ uint32_t BytesOf(TensorType type) {
       return 4;
     case TensorType::kInt64:
       return 8;
+    case TensorType::kResource:
+      return 4;  // as the file counts it; nothing is ever stored there
   }
   return 0;
 }
@@ -43,14 +45,22 @@ bool Model::Open(const uint8_t* data, uint32_t bytes) {
   if (version != 3) return reader_.Fail(kUnsupported, "version", "schema version must be 3", version, 3);
   codes_ = root.VectorOf(kModelOperatorCodes, "operator_codes", 4);
   buffers_ = root.VectorOf(kModelBuffers, "buffers", 4);
-  const Vector subgraphs = root.VectorOf(kModelSubgraphs, "subgraphs", 4);
+  subgraphs_ = root.VectorOf(kModelSubgraphs, "subgraphs", 4);
   if (!reader_.ok()) return false;
-  if (subgraphs.count != 1) {
-    return reader_.Fail(subgraphs.count == 0 ? kBad : kUnsupported, "subgraphs", "must be exactly one", subgraphs.count,
-                        1);
-  }
-  graph_ = root.Element(subgraphs, 0, "subgraphs");
+  if (subgraphs_.count == 0) return reader_.Fail(kBad, "subgraphs", "there is none", 0, 1);
+  if (subgraphs_.count > 255) return reader_.Fail(kUnsupported, "subgraphs", "too many", subgraphs_.count, 255);
+  root_ = root;
+  if (!Select(0)) return false;
   Scope scope(reader_, "subgraphs", 0);
+  if (inputs_.count == 0) return reader_.Fail(kBad, "inputs", "a model needs an input", 0, 1);
+  if (outputs_.count == 0) return reader_.Fail(kBad, "outputs", "a model needs an output", 0, 1);
+  return true;
+}
+
+bool Model::Select(uint32_t subgraph) {
+  subgraph_ = subgraph;
+  Scope scope(reader_, "subgraphs", static_cast<int32_t>(subgraph));
+  graph_ = root_.Element(subgraphs_, subgraph, nullptr);
   tensors_ = graph_.VectorOf(kGraphTensors, "tensors", 4);
   operators_ = graph_.VectorOf(kGraphOperators, "operators", 4);
   inputs_ = graph_.VectorOf(kGraphInputs, "inputs", 4);
@@ -60,8 +70,6 @@ bool Model::Open(const uint8_t* data, uint32_t bytes) {
     return reader_.Fail(kUnsupported, "operators", "too many operators", operators_.count, 0xFFFE);
   }
   if (tensors_.count > 0xFFFF) return reader_.Fail(kUnsupported, "tensors", "too many", tensors_.count, 0xFFFF);
-  if (inputs_.count == 0) return reader_.Fail(kBad, "inputs", "a model needs an input", 0, 1);
-  if (outputs_.count == 0) return reader_.Fail(kBad, "outputs", "a model needs an output", 0, 1);
   return CheckList(inputs_, "inputs") && CheckList(outputs_, "outputs");
 }
 
@@ -90,9 +98,7 @@ bool Model::ReadTensor(uint32_t index, Tensor* out) {
     return reader_.Fail(kUnsupported, "shape", "too many dimensions", shape.count, Tensor::kMaxRank);
   }
   if (table.Has(kTensorSparsity)) return reader_.Fail(kUnsupported, "sparsity", "sparse tensors are not supported");
-  if (table.U8(kTensorIsVariable, "is_variable", 0) != 0) {
-    return reader_.Fail(kUnsupported, "is_variable", "variable tensors are not supported");
-  }
+  out->variable = table.U8(kTensorIsVariable, "is_variable", 0) != 0;
   out->rank = shape.count;
   out->dims = reinterpret_cast<const int32_t*>(reader_.base() + shape.offset);
   uint32_t elements = 1;
@@ -190,6 +196,27 @@ bool Model::ReadConstant(const Table& tensor, Tensor* out) {
   return true;
 }
 
+bool Model::ReadCode(const Table& code, uint32_t* builtin) {
+  // Files of before 2020 hold the code in one byte; newer ones hold it in both fields.
+  const int32_t deprecated = static_cast<int8_t>(code.U8(kCodeDeprecated, "deprecated_builtin_code", 0));
+  const int32_t newer = code.I32(kCodeBuiltin, "builtin_code", 0);
+  const int32_t code_of_either = newer > deprecated ? newer : deprecated;
+  if (!reader_.ok()) return false;
+  if (code_of_either < 0) return reader_.Fail(kBad, "builtin_code", "negative", static_cast<uint32_t>(code_of_either));
+  *builtin = static_cast<uint32_t>(code_of_either);
+  return true;
+}
+
+bool Model::Lists(uint32_t builtin_code) {
+  for (uint32_t i = 0; i < codes_.count; ++i) {
+    Scope scope(reader_, "operator_codes", static_cast<int32_t>(i));
+    uint32_t code;
+    if (!ReadCode(root_.Element(codes_, i, nullptr), &code)) return false;
+    if (code == builtin_code) return true;
+  }
+  return false;
+}
+
 bool Model::ReadOperator(uint32_t index, Operator* out) {
   *out = Operator{};
   Scope scope(reader_, "operators", static_cast<int32_t>(index));
@@ -205,13 +232,7 @@ bool Model::ReadOperator(uint32_t index, Operator* out) {
     return reader_.Fail(kBad, "opcode_index", "no such operator code", code_index, codes_.count);
   }
   const Table code = table.Element(codes_, code_index, "opcode_index");
-  // Files of before 2020 hold the code in one byte; newer ones hold it in both fields.
-  const int32_t deprecated = static_cast<int8_t>(code.U8(kCodeDeprecated, "deprecated_builtin_code", 0));
-  const int32_t builtin = code.I32(kCodeBuiltin, "builtin_code", 0);
-  const int32_t builtin_code = builtin > deprecated ? builtin : deprecated;
-  if (!reader_.ok()) return false;
-  if (builtin_code < 0) return reader_.Fail(kBad, "builtin_code", "negative", static_cast<uint32_t>(builtin_code));
-  out->builtin_code = static_cast<uint32_t>(builtin_code);
+  if (!ReadCode(code, &out->builtin_code)) return false;
   if (out->builtin_code == kCustom) {
     const Vector name = code.VectorOf(kCodeCustom, "custom_code", 1);
     if (!reader_.ok()) return false;

@@ -4,7 +4,7 @@
 // Nothing is cached: a view is parsed again when it is asked for, which costs a few hundred instructions and no
 // RAM. Only Load reads models; Invoke never does.
 //
-// Limits: one subgraph, tensors of rank 6 at most, 65,534 operators, 65,535 tensors.
+// Limits: 255 subgraphs, tensors of rank 6 at most, and in a subgraph 65,534 operators and 65,535 tensors.
 #ifndef TINYHIL_INTERPRETER_MODEL_H_
 #define TINYHIL_INTERPRETER_MODEL_H_
 
@@ -31,6 +31,8 @@ struct Tensor {
   int32_t quantized_dimension = 0;
   int32_t zero_point = 0;  // of the whole tensor; per-channel ones must all be 0
 
+  bool variable = false;  // keeps its value from one inference to the next
+
   bool constant() const { return data != nullptr; }
   float scale() const { return scale_count == 0 ? 0.0f : scales[0]; }
   int32_t dim(uint32_t i) const { return dims[i]; }
@@ -51,8 +53,16 @@ struct Operator {
 
 class Model {
  public:
-  // Checks the header, the version and the lists of the one subgraph. On failure reader().error() tells.
+  // Checks the header and the version, and selects the main subgraph. On failure reader().error() tells.
   bool Open(const uint8_t* data, uint32_t bytes);
+
+  // Turns to a subgraph and checks its lists; index < subgraph_count(). What follows is about it, until the next call.
+  bool Select(uint32_t subgraph);
+  uint32_t subgraph() const { return subgraph_; }
+  uint32_t subgraph_count() const { return subgraphs_.count; }
+
+  // Whether the file lists the operator at all.
+  bool Lists(uint32_t builtin_code);
 
   Reader& reader() { return reader_; }
   uint32_t tensor_count() const { return tensors_.count; }
@@ -70,10 +80,12 @@ class Model {
   bool ReadQuantization(const Table& table, Tensor* out);
   bool ReadConstant(const Table& table, Tensor* out);
   bool CheckList(const Vector& list, const char* field);
+  bool ReadCode(const Table& code, uint32_t* builtin);
 
   Reader reader_;
-  Table graph_;
-  Vector codes_, buffers_, tensors_, operators_, inputs_, outputs_;
+  Table root_, graph_;
+  uint32_t subgraph_ = 0;
+  Vector codes_, buffers_, subgraphs_, tensors_, operators_, inputs_, outputs_;
 };
 
 uint32_t BytesOf(TensorType type);  // of one element; 0 for a type the interpreter does not know

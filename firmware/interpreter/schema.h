@@ -171,6 +171,8 @@ enum LeakyReluField : uint16_t { kLeakyReluAlpha = 0 };
 enum ReducerField : uint16_t { kReducerKeepDims = 0 };
 enum BatchMatmulField : uint16_t { kMatmulAdjointX = 0, kMatmulAdjointY = 1 };
 enum SvdfField : uint16_t { kSvdfRank = 0, kSvdfActivation = 1 };
+enum CallOnceField : uint16_t { kCallOnceSubgraph = 0 };
+enum VarHandleField : uint16_t { kVarHandleContainer = 0, kVarHandleName = 1 };
 
 }  // namespace tinyhil::schema
 

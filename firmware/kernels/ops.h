@@ -10,7 +10,9 @@ namespace tinyhil {
 extern const char kKernelSet[];  // "reference", "cmsis_nn"
 
 extern const OpRegistration kOp_ADD;
+extern const OpRegistration kOp_ASSIGN_VARIABLE;
 extern const OpRegistration kOp_AVERAGE_POOL_2D;
+extern const OpRegistration kOp_CALL_ONCE;
 extern const OpRegistration kOp_CONV_2D;
 extern const OpRegistration kOp_DEPTHWISE_CONV_2D;
 extern const OpRegistration kOp_DEQUANTIZE;
@@ -26,9 +28,11 @@ extern const OpRegistration kOp_MINIMUM;
 extern const OpRegistration kOp_MUL;
 extern const OpRegistration kOp_NOT_EQUAL;
 extern const OpRegistration kOp_QUANTIZE;
+extern const OpRegistration kOp_READ_VARIABLE;
 extern const OpRegistration kOp_RESHAPE;
 extern const OpRegistration kOp_SOFTMAX;
 extern const OpRegistration kOp_SUB;
+extern const OpRegistration kOp_VAR_HANDLE;
 
 }  // namespace tinyhil
 

@@ -269,10 +269,18 @@ class Device:
         if theirs != ours:
             raise WrongDevice(f"the device has {what}s {theirs}, the model has {ours}")
 
-    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False, profile: bool = False) -> RunResult:
+    def run(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        *,
+        checksums: bool = False,
+        profile: bool = False,
+        keep_state: bool = False,
+    ) -> RunResult:
         """One inference of the loaded model.
 
-        inputs: an array an input, exactly in the model's shape and type.
+        inputs: an array an input, exactly in the model's shape and type. keep_state: variables are as the inference
+        before left them, and not as after `load`.
 
         Raises BadInput before anything is sent; ArenaOverflow where there is no room for checksums or profile.
         """
@@ -285,6 +293,8 @@ class Device:
             asked |= Run.CHECKSUMS
         if profile:
             asked |= Run.PROFILE
+        if keep_state:
+            asked |= Run.KEEP_STATE
         with self._errors():
             reply = self._commands.run(
                 data,

@@ -41,7 +41,9 @@ class GoldenSet:
     inputs, outputs: for each model input or output an array (n, *shape) of its type.
     labels: int64 (n,), the right class of a vector, -1 where there is none; None if no vector has one.
     op_reads, op_writes: uint32 (n, number of operators), CRC-32 chained from 0 over the bytes of the non-constant
-        tensors that the operator reads (in the order of its inputs) and of those it writes.
+        tensors that the operator reads (in the order of its inputs) and of those it writes; variables are left out.
+    keeps_state: the vectors are one sequence: the model's variables pass from each to the next. Otherwise every vector
+        finds them as they are after loading.
     """
 
     model_name: str
@@ -59,6 +61,7 @@ class GoldenSet:
     op_names: list[str]
     op_reads: NDArray[np.uint32]
     op_writes: NDArray[np.uint32]
+    keeps_state: bool = False
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -121,6 +124,8 @@ class GoldenSet:
         from tinyhil.record import write_atomic
 
         provenance = {"format": FORMAT} | {name: getattr(self, name) for name in _PROVENANCE}
+        if self.keeps_state:
+            provenance["keeps_state"] = True
         arrays: dict[str, NDArray[Any]] = {"provenance": np.array(json.dumps(provenance, sort_keys=True))}
         arrays |= {f"input_{i}": array for i, array in enumerate(self.inputs)}
         arrays |= {f"output_{i}": array for i, array in enumerate(self.outputs)}
@@ -162,12 +167,14 @@ def make_golden(
     samples: Sequence[NDArray[Any]] | None = None,
     labels: NDArray[Any] | None = None,
     inputs: Sequence[NDArray[Any]] | None = None,
+    keep_state: bool = False,
     oracle: Oracle | None = None,
 ) -> GoldenSet:
     """A set made now by an oracle (the normative one unless told).
 
     It holds the synthetic vectors of `seed` and then the `samples`; with `inputs`, those vectors alone. Both are one
     array per model input, as tinyhil.vectors.check_inputs takes them; `labels` (n,) are the samples' right classes.
+    With `keep_state` the vectors are one sequence.
 
     Raises:
         BadInput: samples, inputs or labels of a wrong shape or type.
@@ -189,7 +196,7 @@ def make_golden(
         all_labels = np.concatenate([np.full(len(kinds), -1), _check_labels(labels, sample_count)]).astype("<i8")
     kinds = kinds + ["sample"] * sample_count
     arrays = [np.concatenate(of_one_input) for of_one_input in zip(*parts, strict=True)]
-    trace = oracle.trace(model, arrays)
+    trace = oracle.trace(model, arrays, keep_state=keep_state)
     return GoldenSet(
         model_name=model.name,
         model_sha256=model.sha256,
@@ -206,6 +213,7 @@ def make_golden(
         op_names=[op.name for op in model.operators],
         op_reads=trace.op_reads,
         op_writes=trace.op_writes,
+        keeps_state=keep_state,
     )
 
 
@@ -281,7 +289,7 @@ def verify(model: Model, golden: GoldenSet, *, oracle: Oracle | None = None) -> 
             for k, (stored, made) in enumerate(zip(part.inputs, again, strict=True)):
                 if stored[n].tobytes() != made[n].tobytes():
                     differences.append(f"{_vector_name(golden, i)}: input {k} is not what seed {golden.seed} gives")
-    trace = oracle.trace(model, golden.inputs)
+    trace = oracle.trace(model, golden.inputs, keep_state=golden.keeps_state)
     for i in range(len(golden)):
         for k, (stored, made) in enumerate(zip(golden.outputs, trace.outputs, strict=True)):
             if stored[i].tobytes() != made[i].tobytes():
@@ -354,6 +362,7 @@ def load(path: str | Path) -> GoldenSet:
             labels=arrays.get("labels"),
             op_reads=arrays["op_reads"],
             op_writes=arrays["op_writes"],
+            keeps_state=provenance.get("keeps_state", False) is True,
         )
         _check_consistent(found)
     except FileNotFoundError as error:

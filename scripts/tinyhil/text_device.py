@@ -98,7 +98,14 @@ class TextDevice:
         self._model = model
         return loaded
 
-    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False, profile: bool = False) -> RunResult:
+    def run(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        *,
+        checksums: bool = False,
+        profile: bool = False,
+        keep_state: bool = False,
+    ) -> RunResult:
         """As Device.run."""
         model = self._model
         if model is None:
@@ -109,7 +116,8 @@ class TextDevice:
             for at in range(0, len(raw), step):
                 self._ask(f"input {index} {at} {raw[at : at + step].hex()}")
         asked = " ".join(f"{zlib.crc32(raw):08x}" for raw in data)
-        head, *ran = self._ask(f"run {asked}" + " checksums" * checksums + " profile" * profile)
+        options = " checksums" * checksums + " profile" * profile + " keep-state" * keep_state
+        head, *ran = self._ask(f"run {asked}{options}")
         outputs = []
         for index, (reply, tensor) in enumerate(zip(ran, model.output_tensors, strict=True)):
             raw = self._output(index, tensor.bytes)

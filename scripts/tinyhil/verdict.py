@@ -127,14 +127,22 @@ class Tally:
 class Runs(Protocol):
     """What runs inferences of a model: a Device, or what stands for one."""
 
-    def run(self, inputs: Sequence[NDArray[Any]], *, checksums: bool = False, profile: bool = False) -> RunResult: ...
+    def run(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        *,
+        checksums: bool = False,
+        profile: bool = False,
+        keep_state: bool = False,
+    ) -> RunResult: ...
 
 
 def run_golden(device: Runs, golden: GoldenSet, *, step: Stop = _go_on) -> Tally:
     """Runs every vector of the set on the device, which holds the set's model, and compares all of them.
 
     Vector 0 runs once without a hook, for the cost of an inference, and is compared like the others; then every vector
-    runs with the checksum of what each operator read and wrote, vector 0 also with what each operator costs.
+    runs with the checksum of what each operator read and wrote, vector 0 also with what each operator costs. Where the
+    set is one sequence, the state of a vector's inference is kept for the next.
     """
     tally = Tally()
     count = len(golden.kinds)
@@ -144,7 +152,12 @@ def run_golden(device: Runs, golden: GoldenSet, *, step: Stop = _go_on) -> Tally
     different_in_plain = compare(golden, 0, plain)
     for vector in range(count):
         step(vector, count)
-        result = device.run([array[vector] for array in golden.inputs], checksums=True, profile=vector == 0)
+        result = device.run(
+            [array[vector] for array in golden.inputs],
+            checksums=True,
+            profile=vector == 0,
+            keep_state=golden.keeps_state and vector > 0,
+        )
         if vector == 0:
             tally.op_units = result.op_units
         difference = compare(golden, vector, result)

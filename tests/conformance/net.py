@@ -25,6 +25,7 @@ class Case:
     input_types: tuple[str, ...]
     output_types: tuple[str, ...]
     stateful: bool  # vectors follow each other; where False each starts from the model's initial state
+    runs_once: bool = False  # the oracle's reset does not bring back its initial state
 
 
 class Net(ModelWriter):
@@ -78,6 +79,7 @@ class Net(ModelWriter):
             input_types=tuple(type for _, type, _ in self._inputs.values()),
             output_types=tuple(type for _, type in self._outputs.values()),
             stateful=stateful,
+            runs_once=any(name == "VAR_HANDLE" for name in self.operator_names),
         )
 
 

@@ -70,7 +70,7 @@ class Oracle:
         try:
             for case in cases:
                 outputs = len(case.output_types)
-                process.stdin.write(pickle.dumps((case.model, case.vectors, case.stateful, outputs)))
+                process.stdin.write(pickle.dumps((case.model, case.vectors, case.stateful, case.runs_once, outputs)))
             process.stdin.flush()
         except OSError:  # it died; the reader sees that too
             pass

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that holds the oracle for many small models; it may die of one. Started by oracle.py only.
 
-stdin: pickles of (model, vectors, stateful, number of outputs). stdout: for each a pickle of the outputs, bytes for
+stdin: pickles of (model, vectors, stateful, runs once, number of outputs). stdout: for each a pickle of the outputs, bytes for
 each vector, or of the text of a refusal with what was printed about it. All that is printed goes to the file WORDS.
 """
 
@@ -22,7 +22,7 @@ def main(words: Path) -> None:
 
     while True:
         try:
-            model, vectors, stateful, outputs = pickle.load(sys.stdin.buffer)
+            model, vectors, stateful, runs_once, outputs = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
@@ -30,7 +30,10 @@ def main(words: Path) -> None:
             answer: list[bytes] | str = []
             for number, arrays in enumerate(vectors):
                 if number > 0 and not stateful:
-                    interpreter.reset()
+                    if runs_once:
+                        interpreter = runtime.Interpreter.from_bytes(model, arena_size=1 << 18)
+                    else:
+                        interpreter.reset()
                 for i, array in enumerate(arrays):
                     interpreter.set_input(array, i)
                 interpreter.invoke()

@@ -120,7 +120,7 @@ class Conformance:
         """Empty where the two agree."""
         inputs = [b"".join(array.tobytes() for array in vector) for vector in case.vectors]
         try:
-            got = self._engine.run(case.model, inputs, case.output_bytes, 1 << 18)
+            got = self._engine.run(case.model, inputs, case.output_bytes, 1 << 18, keep_state=case.stateful)
         except AssertionError as report:
             self._engine.close(check=False)
             self._engine = HostEngine(self._program)

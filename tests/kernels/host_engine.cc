@@ -2,7 +2,7 @@
 // The builtin engine as a host process, for tests that run many small models: no link, no slot, exact-size memory so
 // that the address sanitizer sees every byte read or written outside model and arena.
 //
-// stdin, repeated: u32 model bytes, u32 arena bytes, u32 vectors, the model, then each vector (all inputs, one after
+// stdin, repeated: u32 model bytes, u32 arena bytes, u32 vectors, u32 whether state is kept, the model, then each vector (all inputs, one after
 // the other). stdout: u32 code; on success u32 arena used, then for each vector all outputs; on failure
 // u32 want, u32 got, u32 length, text (path and detail).
 #include <cstdio>
@@ -51,7 +51,7 @@ void WriteError(const Error& error) {
 }  // namespace
 
 int main() {
-  uint32_t head[3];
+  uint32_t head[4];
   while (Read(head, sizeof head)) {
     Exact model(head[0]), arena(head[1]);
     if (!Read(model.data(), head[0])) return 2;
@@ -69,6 +69,7 @@ int main() {
           const TensorInfo info = engine.Input(i);
           if (!Read(info.data, info.bytes)) return 2;
         }
+        if (head[3] == 0) engine.ResetState();
         engine.Invoke(nullptr);
         for (uint32_t i = 0; i < engine.OutputCount(); ++i) {
           const TensorInfo info = engine.Output(i);

@@ -100,10 +100,21 @@ class HostEngine:
             [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def run(self, model: bytes, vectors: list[bytes], output_bytes: int, arena_bytes: int = 1 << 20) -> Ran | Refused:
-        """Loads the model and runs it on each vector: all its inputs' bytes, one after the other."""
+    def run(
+        self,
+        model: bytes,
+        vectors: list[bytes],
+        output_bytes: int,
+        arena_bytes: int = 1 << 20,
+        *,
+        keep_state: bool = False,
+    ) -> Ran | Refused:
+        """Loads the model and runs it on each vector: all its inputs' bytes, one after the other.
+
+        keep_state: the vectors are one sequence; else variables are put back before each.
+        """
         assert self._process.stdin is not None
-        head = struct.pack("<III", len(model), arena_bytes, len(vectors))
+        head = struct.pack("<IIII", len(model), arena_bytes, len(vectors), keep_state)
         try:
             self._process.stdin.write(head + model)
             self._process.stdin.flush()

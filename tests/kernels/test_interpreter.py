@@ -136,7 +136,7 @@ def test_constants_may_be_outputs(engine: HostEngine) -> None:
         ({"scale": 0.1, "zero_point": 300}, MALFORMED, "quantization.zero_point[0]: outside the tensor's type"),
         ({"scale": None}, UNSUPPORTED, "must have one quantization scale"),
         ({"scale": 0.1, "type": "int16"}, UNSUPPORTED, "must have the first input's type"),
-        ({"scale": 0.1, "variable": True}, UNSUPPORTED, "is_variable: variable tensors are not supported"),
+        ({"scale": 0.1, "variable": True}, UNSUPPORTED, "inputs[1]: a variable cannot be an input"),
     ],
 )
 def test_bad_tensors_are_refused_by_field(engine: HostEngine, change: dict, code: int, words: str) -> None:

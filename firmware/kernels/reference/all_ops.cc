@@ -8,7 +8,9 @@ namespace tinyhil {
 // clang-format off
 const OpRegistration* const kOps[] = {
     &kOp_ADD,
+    &kOp_ASSIGN_VARIABLE,
     &kOp_AVERAGE_POOL_2D,
+    &kOp_CALL_ONCE,
     &kOp_CONV_2D,
     &kOp_DEPTHWISE_CONV_2D,
     &kOp_DEQUANTIZE,
@@ -24,9 +26,11 @@ const OpRegistration* const kOps[] = {
     &kOp_MUL,
     &kOp_NOT_EQUAL,
     &kOp_QUANTIZE,
+    &kOp_READ_VARIABLE,
     &kOp_RESHAPE,
     &kOp_SOFTMAX,
     &kOp_SUB,
+    &kOp_VAR_HANDLE,
 };
 // clang-format on
 const uint32_t kOpCount = sizeof(kOps) / sizeof(kOps[0]);

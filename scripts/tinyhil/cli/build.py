@@ -40,7 +40,7 @@ def build_command(board: str, model: Path | None, firmware: str | None, zephyr: 
     if model is not None:
         loaded = load_model(model)
         check_runnable(loaded, "builtin")
-        ops = sorted({operator.name for operator in loaded.operators})
+        ops = loaded.operator_names
     say = None if as_json else lambda line: click.echo(line, err=True)
     firmware = "zephyr" if zephyr else firmware or default_firmware(found)
     image = build_image(found, model=model, ops=ops, firmware=firmware, progress=say)

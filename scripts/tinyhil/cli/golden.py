@@ -42,6 +42,11 @@ def golden_group() -> None:
     help="Real inputs to add, as (n, *shape) of the input's type; one file per input of the model.",
 )
 @click.option("--labels", type=_FILE, metavar="FILE.npy", help="The samples' right classes, as (n,) whole numbers.")
+@click.option(
+    "--keep-state",
+    is_flag=True,
+    help="The vectors are one sequence: variables of the model pass from each to the next.",
+)
 @json_option
 def make_command(
     model_path: Path,
@@ -51,6 +56,7 @@ def make_command(
     random_walk: int | None,
     samples: tuple[Path, ...],
     labels: Path | None,
+    keep_state: bool,
     as_json: bool,
 ) -> None:
     """Make the golden set of MODEL: synthetic vectors of a seed, then your samples, through the oracle.
@@ -71,6 +77,7 @@ def make_command(
         random_walk=vectors.DEFAULT_RANDOM_WALK if random_walk is None else random_walk,
         samples=vectors.load_inputs(model, samples) if samples else None,
         labels=vectors.load_array(labels) if labels is not None else None,
+        keep_state=keep_state,
     )
     path = out or golden.stored_path(model)
     made.save(path)
@@ -135,6 +142,5 @@ def _line(golden: GoldenSet) -> str:
     summary = _summary(golden)
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary["vectors"].items())
     accuracy = "" if summary["accuracy"] is None else f", accuracy {summary['accuracy']:.1%}"
-    return (
-        f"{len(golden)} vectors ({kinds}), oracle {golden.oracle} {golden.oracle_version}, seed {golden.seed}{accuracy}"
-    )
+    state = ", one sequence" if golden.keeps_state else ""
+    return f"{len(golden)} vectors ({kinds}){state}, oracle {golden.oracle} {golden.oracle_version}, seed {golden.seed}{accuracy}"

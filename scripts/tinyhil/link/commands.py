@@ -189,17 +189,20 @@ class Commands:
     def run(self, inputs: Sequence[bytes], asked: Run, *, allowance_s: float, guess_s: float) -> RunReply:
         """One inference. The device verifies each input's checksum over the tensor itself, just before it runs.
 
-        An input that is not what was sent, and a reply that got lost for good, are put right by doing it all again.
+        An input that is not what was sent, and a reply that got lost for good, are put right by doing it all again;
+        but not a reply whose run has moved the state that KEEP_STATE keeps.
         """
         crcs = b"".join(struct.pack("<I", zlib.crc32(data)) for data in inputs)
         for attempt in range(_REPEATS):
             try:
                 return self._run(inputs, crcs, asked | Run.OUTPUT, allowance_s, guess_s)
             except Refused as refused:
-                if refused.status not in (Status.INPUT_CRC, Status.BUSY) or attempt == _REPEATS - 1:
+                repeatable = {Status.INPUT_CRC} if Run.KEEP_STATE in asked else {Status.INPUT_CRC, Status.BUSY}
+                if refused.status not in repeatable or attempt == _REPEATS - 1:
                     raise
             except _Spoilt:
-                pass
+                if Run.KEEP_STATE in asked:
+                    break
         raise ProtocolError("the outputs are not those whose checksums the device gave")
 
     def _run(self, inputs: Sequence[bytes], crcs: bytes, asked: Run, allowance_s: float, guess_s: float) -> RunReply:

@@ -44,6 +44,7 @@ class Run(IntFlag):
     INPUT = 4
     OUTPUT = 8
     TICKS = 16
+    KEEP_STATE = 32
 
 
 class Status(IntEnum):

@@ -81,20 +81,57 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Subgraph:
+    """One subgraph: operators in the order in which they run; `inputs` and `outputs` are indices into `tensors`."""
+
+    tensors: tuple[Tensor, ...] = field(repr=False)
+    operators: tuple[Operator, ...] = field(repr=False)
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Model:
     """A model file, read whole. `tensors` and `operators` are those of the main subgraph, operators in the order in
-    which they run; `inputs` and `outputs` are indices into `tensors`."""
+    which they run; `inputs` and `outputs` are indices into `tensors`. `subgraphs` holds all, the main one first."""
 
     path: Path
     name: str
     data: bytes = field(repr=False)
     sha256: str
     description: str
-    subgraph_count: int
-    tensors: tuple[Tensor, ...] = field(repr=False)
-    operators: tuple[Operator, ...] = field(repr=False)
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
+    subgraphs: tuple[Subgraph, ...] = field(repr=False)
+
+    @property
+    def subgraph_count(self) -> int:
+        return len(self.subgraphs)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.subgraphs[0].tensors
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        return self.subgraphs[0].operators
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return self.subgraphs[0].inputs
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.subgraphs[0].outputs
+
+    @property
+    def operator_names(self) -> tuple[str, ...]:
+        """The operators that it uses in any subgraph, each once, sorted."""
+        return tuple(sorted({op.name for graph in self.subgraphs for op in graph.operators}))
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether an inference may depend on those before it."""
+        variables = any(t.is_variable for graph in self.subgraphs for t in graph.tensors)
+        return variables or "VAR_HANDLE" in self.operator_names
 
     @property
     def macs(self) -> int:
@@ -109,12 +146,15 @@ class Model:
         return tuple(self.tensors[i] for i in self.outputs)
 
     def reads(self, op: Operator) -> tuple[Tensor, ...]:
-        """The tensors that `op` reads, in the order of its inputs; constants and left-out inputs are not among them."""
-        return tuple(self.tensors[i] for i in op.inputs if i >= 0 and not self.tensors[i].is_constant)
+        """The activations that `op` reads, in the order of its inputs: constants, variables, their handles and left-out
+        inputs are not among them."""
+        read = (self.tensors[i] for i in op.inputs if i >= 0 and not self.tensors[i].is_constant)
+        return tuple(t for t in read if not t.is_variable and t.type != "resource")
 
     def writes(self, op: Operator) -> tuple[Tensor, ...]:
-        """The tensors that `op` writes, in the order of its outputs."""
-        return tuple(self.tensors[i] for i in op.outputs)
+        """The activations that `op` writes, in the order of its outputs; no variables and no handles of them."""
+        written = (self.tensors[i] for i in op.outputs)
+        return tuple(t for t in written if not t.is_variable and t.type != "resource")
 
     def constant(self, tensor: Tensor) -> NDArray[np.generic]:
         """The value of a constant tensor, read-only, in its shape. Raises ValueError if it is not constant."""
@@ -168,7 +208,18 @@ def parse_model(data: bytes, path: str | Path) -> Model:
     subgraphs = root.children(schema.MODEL_SUBGRAPHS, "subgraphs")
     if not subgraphs:
         reader.fail("subgraphs", "there is none")
-    graph = subgraphs[0]
+    graphs = tuple(_subgraph(graph, codes, buffers, main=graph is subgraphs[0]) for graph in subgraphs)
+    return Model(
+        path=path,
+        name=path.stem,
+        data=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        description=root.text(schema.MODEL_DESCRIPTION, "description"),
+        subgraphs=graphs,
+    )
+
+
+def _subgraph(graph: Table, codes: list[Table], buffers: list[Table], *, main: bool) -> Subgraph:
     tensors = tuple(
         _tensor(table, index, buffers) for index, table in enumerate(graph.children(schema.GRAPH_TENSORS, "tensors"))
     )
@@ -179,21 +230,10 @@ def parse_model(data: bytes, path: str | Path) -> Model:
     inputs = _tensor_list(graph, schema.GRAPH_INPUTS, "inputs", len(tensors), lowest=0)
     outputs = _tensor_list(graph, schema.GRAPH_OUTPUTS, "outputs", len(tensors), lowest=0)
     for name, indices in (("inputs", inputs), ("outputs", outputs)):
-        if not indices:
-            reader.fail(f"subgraphs[0].{name}", "there is none")
-    _check_order(reader, tensors, operators, inputs, outputs)
-    return Model(
-        path=path,
-        name=path.stem,
-        data=data,
-        sha256=hashlib.sha256(data).hexdigest(),
-        description=root.text(schema.MODEL_DESCRIPTION, "description"),
-        subgraph_count=len(subgraphs),
-        tensors=tensors,
-        operators=operators,
-        inputs=inputs,
-        outputs=outputs,
-    )
+        if main and not indices:
+            graph.reader.fail(f"{graph.path}.{name}", "there is none")
+    _check_order(graph, tensors, operators, inputs, outputs)
+    return Subgraph(tensors=tensors, operators=operators, inputs=inputs, outputs=outputs)
 
 
 def _tensor(table: Table, index: int, buffers: list[Table]) -> Tensor:
@@ -325,7 +365,9 @@ def _options(operator: Table) -> dict[str, OptionValue]:
         return {}
     options: dict[str, OptionValue] = {}
     for position, name, kind, default in schema.OPTIONS.get(schema.OPTIONS_TABLES[type_code], ()):
-        if kind == "i32[]":
+        if kind == "text":
+            options[name] = table.text(position, name)
+        elif kind == "i32[]":
             options[name] = table.numbers(position, name, "i32")
         elif kind in schema.NAMED_KINDS:
             names = schema.NAMED_KINDS[kind]
@@ -358,28 +400,29 @@ def _macs(name: str, inputs: list[Tensor], outputs: list[Tensor]) -> int:
 
 
 def _check_order(
-    reader: Reader,
+    graph: Table,
     tensors: tuple[Tensor, ...],
     operators: tuple[Operator, ...],
     inputs: tuple[int, ...],
     outputs: tuple[int, ...],
 ) -> None:
     """A tensor must hold something before it is read, and is written once."""
+    reader = graph.reader
     written = set(inputs) | {t.index for t in tensors if t.is_constant or t.is_variable or t.elements == 0}
     for op in operators:
         for i, index in enumerate(op.inputs):
             if index >= 0 and index not in written:
                 reader.fail(
-                    f"subgraphs[0].operators[{op.index}].inputs[{i}]",
+                    f"{graph.path}.operators[{op.index}].inputs[{i}]",
                     f"tensor {index} is read before any operator writes it",
                 )
         for i, index in enumerate(op.outputs):
             if index in written and tensors[index].elements and not tensors[index].is_variable:
                 reader.fail(
-                    f"subgraphs[0].operators[{op.index}].outputs[{i}]",
+                    f"{graph.path}.operators[{op.index}].outputs[{i}]",
                     f"tensor {index} is a constant, a model input or already written",
                 )
         written.update(op.outputs)
     for i, index in enumerate(outputs):
         if index not in written:
-            reader.fail(f"subgraphs[0].outputs[{i}]", f"no operator writes tensor {index}")
+            reader.fail(f"{graph.path}.outputs[{i}]", f"no operator writes tensor {index}")

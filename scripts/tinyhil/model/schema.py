@@ -118,7 +118,7 @@ BUFFER_DATA, BUFFER_OFFSET, BUFFER_SIZE = range(3)
 
 # Option tables --------------------------------------------------------------------------------------------------------
 # For each: (field position, name, kind, default). Kinds "padding" and "activation" are bytes shown by name,
-# "type" is a tensor type, "i32[]" a vector.
+# "type" is a tensor type, "i32[]" a vector, "text" a string.
 _ACTIVATION = ("fused_activation_function", "activation", 0)
 Field = tuple[int, str, str, float]
 
@@ -212,6 +212,16 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
     "IfOptions": _fields(("then_subgraph_index", "i32", 0), ("else_subgraph_index", "i32", 0)),
     "WhileOptions": _fields(("cond_subgraph_index", "i32", 0), ("body_subgraph_index", "i32", 0)),
     "CallOnceOptions": _fields(("init_subgraph_index", "i32", 0)),
+    "VarHandleOptions": _fields(("container", "text", 0), ("shared_name", "text", 0)),
+    "ReadVariableOptions": (),
+    "AssignVariableOptions": (),
+    "PadOptions": (),
+    "PadV2Options": (),
+    "TransposeOptions": (),
+    "SliceOptions": (),
+    "ExpandDimsOptions": (),
+    "SpaceToBatchNDOptions": (),
+    "BatchToSpaceNDOptions": (),
 }
 
 # The option table of a builtin operator; those that are not here have none, or none in OPTIONS.
@@ -219,13 +229,16 @@ OPTIONS_OF_OPERATOR = {
     "ADD": "AddOptions",
     "ARG_MAX": "ArgMaxOptions",
     "ARG_MIN": "ArgMinOptions",
+    "ASSIGN_VARIABLE": "AssignVariableOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "BATCH_MATMUL": "BatchMatMulOptions",
+    "BATCH_TO_SPACE_ND": "BatchToSpaceNDOptions",
     "CALL_ONCE": "CallOnceOptions",
     "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "EXPAND_DIMS": "ExpandDimsOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
     "LEAKY_RELU": "LeakyReluOptions",
@@ -233,12 +246,17 @@ OPTIONS_OF_OPERATOR = {
     "MEAN": "ReducerOptions",
     "MUL": "MulOptions",
     "PACK": "PackOptions",
+    "PAD": "PadOptions",
+    "PADV2": "PadV2Options",
+    "READ_VARIABLE": "ReadVariableOptions",
     "REDUCE_MAX": "ReducerOptions",
     "RESHAPE": "ReshapeOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
     "SHAPE": "ShapeOptions",
+    "SLICE": "SliceOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "SPACE_TO_BATCH_ND": "SpaceToBatchNDOptions",
     "SPACE_TO_DEPTH": "SpaceToDepthOptions",
     "SPLIT": "SplitOptions",
     "SPLIT_V": "SplitVOptions",
@@ -247,8 +265,10 @@ OPTIONS_OF_OPERATOR = {
     "SUB": "SubOptions",
     "SUM": "ReducerOptions",
     "SVDF": "SVDFOptions",
+    "TRANSPOSE": "TransposeOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions",
     "UNPACK": "UnpackOptions",
+    "VAR_HANDLE": "VarHandleOptions",
 }
 
 

@@ -19,12 +19,44 @@ from tinyhil.model.graph import Model, Operator, Tensor
 
 # Where float may stand in a quantized model: the operators between it and int8, and those that only pass data on.
 _FLOAT_BOUNDARY = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE"})
+# What computes nothing: it passes data on, or keeps it.
+_CARRIERS = frozenset(
+    {
+        "ASSIGN_VARIABLE",
+        "BATCH_TO_SPACE_ND",
+        "CALL_ONCE",
+        "CONCATENATION",
+        "DEPTH_TO_SPACE",
+        "EXPAND_DIMS",
+        "GATHER",
+        "PACK",
+        "PAD",
+        "PADV2",
+        "READ_VARIABLE",
+        "RESHAPE",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "SHAPE",
+        "SLICE",
+        "SPACE_TO_BATCH_ND",
+        "SPACE_TO_DEPTH",
+        "SPLIT",
+        "SPLIT_V",
+        "SQUEEZE",
+        "STRIDED_SLICE",
+        "TRANSPOSE",
+        "UNPACK",
+        "VAR_HANDLE",
+    }
+)
 
 # What the builtin engine's operators read and write beside int8, constants left out. The conformance suite holds this
 # against the cases that it ran.
 _ARITHMETIC = "int16 int32 float32"
+_ANY = "bool int16 int32 int64 float32"
 _OTHER_TYPES = {
     "ADD": _ARITHMETIC,
+    "ASSIGN_VARIABLE": _ANY,
+    "CALL_ONCE": _ANY,
     "DEQUANTIZE": "uint8 float32",
     "EQUAL": "bool int32 int64 float32",
     "GREATER": "bool int32 int64 float32",
@@ -36,7 +68,9 @@ _OTHER_TYPES = {
     "MUL": _ARITHMETIC,
     "NOT_EQUAL": "bool int32 int64 float32",
     "QUANTIZE": "uint8 float32",
+    "READ_VARIABLE": _ANY,
     "SUB": _ARITHMETIC,
+    "VAR_HANDLE": _ANY,
 }
 _NO_INT8: frozenset[str] = frozenset()  # operators that have other types only
 
@@ -85,7 +119,7 @@ def supported_types(operator: str) -> frozenset[str]:
 
 def is_float_model(model: Model) -> bool:
     """True if no operator computes on integers: the model was never quantized, or only its weights were."""
-    computing = [op for op in model.operators if op.name not in _FLOAT_BOUNDARY]
+    computing = [op for op in model.operators if op.name not in _FLOAT_BOUNDARY | _CARRIERS]
     return bool(computing) and all(_float_activations(model, op) for op in computing)
 
 
@@ -93,14 +127,15 @@ def find_unsupported(model: Model, engine: str = "builtin") -> list[Unsupported]
     """All that keeps `engine` from running the model, in the order of its operators; empty if nothing does."""
     known = supported_operators(engine)
     found = []
-    if model.subgraph_count > 1:
-        found.append(
-            Unsupported(engine, None, f"has {model.subgraph_count} subgraphs (control flow), one is supported")
-        )
     for op in model.operators:
         reason = "is not implemented" if op.name not in known or op.custom_name else _type_reason(model, op)
         if reason:
             found.append(Unsupported(engine, op, reason))
+    for number, graph in enumerate(model.subgraphs[1:], 1):
+        for op in graph.operators:
+            if op.name not in known or op.custom_name:
+                reason = f"uses {op.name} in subgraph {number}, which is not implemented"
+                found.append(Unsupported(engine, None, reason))
     return found
 
 
@@ -113,7 +148,7 @@ def check_runnable(model: Model, engine: str = "builtin") -> None:
         ValueError: nobody knows the engine.
     """
     if is_float_model(model):
-        op = next(op for op in model.operators if op.name not in _FLOAT_BOUNDARY)
+        op = next(op for op in model.operators if op.name not in _FLOAT_BOUNDARY | _CARRIERS)
         hybrid = any(t.type == "int8" and t.is_constant for t in model.tensors)
         what = "only its weights are quantized" if hybrid else "it was never quantized"
         raise FloatModel(
@@ -149,8 +184,6 @@ def _type_reason(model: Model, op: Operator) -> str:
     tensors: tuple[Tensor, ...] = (*model.reads(op), *model.writes(op))
     allowed = supported_types(op.name)
     for tensor in tensors:
-        if tensor.is_variable:
-            return f"uses the variable tensor {tensor.index}: state between inferences is not implemented"
         if tensor.type not in allowed and op.name != "RESHAPE":
             return f"on {tensor.type} is not implemented"
     sparse = next((t for t in (model.tensors[i] for i in op.inputs if i >= 0) if t.is_sparse), None)

@@ -51,15 +51,22 @@ class _Operator:
     custom_options: bytes
 
 
-class ModelWriter:
+class GraphWriter:
     """Collects tensors and operators of one subgraph, in the order in which operators run."""
 
-    def __init__(self, description: str = "") -> None:
-        self._description = description
+    def __init__(self, buffers: list[bytes], codes: list[tuple[int, str, int]], index: int) -> None:
+        self.index = index
+        self.inputs: Sequence[int] = ()
+        self.outputs: Sequence[int] = ()
+        self._buffers = buffers
+        self._codes = codes
         self._tensors: list[_Tensor] = []
-        self._buffers: list[bytes] = [b""]  # number 0 stands for "no constant"
-        self._codes: list[tuple[int, str, int]] = []  # builtin code, custom name, version
         self._operators: list[_Operator] = []
+
+    @property
+    def operator_names(self) -> list[str]:
+        """The operators that the model uses so far, each once; a custom one by its own name."""
+        return [custom or schema.operator_name(builtin) for builtin, custom, _ in self._codes]
 
     def tensor(
         self,
@@ -139,47 +146,17 @@ class ModelWriter:
             )
         )
 
-    def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
-        """The bytes of the .tflite file. Raises MissingTool where `flatbuffers` is not installed."""
-        try:
-            flatbuffers = importlib.import_module("flatbuffers")
-        except ImportError as error:
-            raise MissingTool(
-                "the Python package flatbuffers is not installed: models cannot be written",
-                next_step="pip install 'tinyhil[models]'",
-            ) from error
-        out = _Emitter(flatbuffers.Builder(1024))
-        buffers = [out.table({schema.BUFFER_DATA: out.data(data)} if data else {}) for data in self._buffers]
-        codes = [self._emit_code(out, *code) for code in self._codes]
+    def emit(self, out: _Emitter) -> _Ref:
+        """Writes the subgraph."""
         tensors = [self._emit_tensor(out, tensor) for tensor in self._tensors]
         operators = [self._emit_operator(out, operator) for operator in self._operators]
-        graph = out.table(
-            {
-                schema.GRAPH_TENSORS: out.offsets(tensors),
-                schema.GRAPH_INPUTS: out.numbers(inputs, "i32"),
-                schema.GRAPH_OUTPUTS: out.numbers(outputs, "i32"),
-                schema.GRAPH_OPERATORS: out.offsets(operators),
-                schema.GRAPH_NAME: out.text("main"),
-            }
-        )
-        root = out.table(
-            {
-                schema.MODEL_VERSION: ("u32", schema.SCHEMA_VERSION),
-                schema.MODEL_OPERATOR_CODES: out.offsets(codes),
-                schema.MODEL_SUBGRAPHS: out.offsets([graph]),
-                schema.MODEL_DESCRIPTION: out.text(self._description),
-                schema.MODEL_BUFFERS: out.offsets(buffers),
-            }
-        )
-        return out.finish(root)
-
-    def _emit_code(self, out: _Emitter, builtin: int, custom: str, version: int) -> _Ref:
         return out.table(
             {
-                schema.CODE_DEPRECATED: ("i8", min(builtin, 127)),
-                schema.CODE_CUSTOM: out.text(custom),
-                schema.CODE_VERSION: ("i32", version),
-                schema.CODE_BUILTIN: ("i32", builtin),
+                schema.GRAPH_TENSORS: out.offsets(tensors),
+                schema.GRAPH_INPUTS: out.numbers(self.inputs, "i32"),
+                schema.GRAPH_OUTPUTS: out.numbers(self.outputs, "i32"),
+                schema.GRAPH_OPERATORS: out.offsets(operators),
+                schema.GRAPH_NAME: out.text("main" if self.index == 0 else f"subgraph_{self.index}"),
             }
         )
 
@@ -212,7 +189,9 @@ class ModelWriter:
             options: dict[int, _Value] = {}
             for position, name, kind, default in schema.OPTIONS[operator.table]:
                 value = operator.options.get(name, default)
-                if kind == "i32[]":
+                if kind == "text":
+                    options[position] = out.text(str(value or ""))
+                elif kind == "i32[]":
                     if isinstance(value, Sequence) and not isinstance(value, str):
                         options[position] = out.numbers(value, "i32")
                 elif isinstance(value, str):
@@ -224,6 +203,56 @@ class ModelWriter:
         if operator.custom_options:
             fields[schema.OPERATOR_CUSTOM_OPTIONS] = out.data(operator.custom_options)
         return out.table(fields)
+
+
+class ModelWriter(GraphWriter):
+    """Collects a model: the tensors and operators of its main subgraph, and further subgraphs."""
+
+    def __init__(self, description: str = "") -> None:
+        # Buffer number 0 stands for "no constant"; a code is builtin code, custom name, version.
+        super().__init__([b""], [], 0)
+        self._description = description
+        self._further: list[GraphWriter] = []
+
+    def subgraph(self) -> GraphWriter:
+        """Adds a subgraph; what an operator that calls it needs is its `index`. Set its `inputs` and `outputs`."""
+        self._further.append(GraphWriter(self._buffers, self._codes, 1 + len(self._further)))
+        return self._further[-1]
+
+    def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """The bytes of the .tflite file. Raises MissingTool where `flatbuffers` is not installed."""
+        try:
+            flatbuffers = importlib.import_module("flatbuffers")
+        except ImportError as error:
+            raise MissingTool(
+                "the Python package flatbuffers is not installed: models cannot be written",
+                next_step="pip install 'tinyhil[models]'",
+            ) from error
+        out = _Emitter(flatbuffers.Builder(1024))
+        buffers = [out.table({schema.BUFFER_DATA: out.data(data)} if data else {}) for data in self._buffers]
+        codes = [self._emit_code(out, *code) for code in self._codes]
+        self.inputs, self.outputs = inputs, outputs
+        graphs = [graph.emit(out) for graph in (self, *self._further)]
+        root = out.table(
+            {
+                schema.MODEL_VERSION: ("u32", schema.SCHEMA_VERSION),
+                schema.MODEL_OPERATOR_CODES: out.offsets(codes),
+                schema.MODEL_SUBGRAPHS: out.offsets(graphs),
+                schema.MODEL_DESCRIPTION: out.text(self._description),
+                schema.MODEL_BUFFERS: out.offsets(buffers),
+            }
+        )
+        return out.finish(root)
+
+    def _emit_code(self, out: _Emitter, builtin: int, custom: str, version: int) -> _Ref:
+        return out.table(
+            {
+                schema.CODE_DEPRECATED: ("i8", min(builtin, 127)),
+                schema.CODE_CUSTOM: out.text(custom),
+                schema.CODE_VERSION: ("i32", version),
+                schema.CODE_BUILTIN: ("i32", builtin),
+            }
+        )
 
 
 _USUAL: dict[str, OptionValue] = {"stride_w": 1, "stride_h": 1, "depth_multiplier": 1, "beta": 1.0}

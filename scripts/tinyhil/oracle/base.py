@@ -54,8 +54,11 @@ class Oracle(ABC):
         """
 
     @abstractmethod
-    def trace(self, model: Model, inputs: Sequence[NDArray[Any]]) -> Trace:
+    def trace(self, model: Model, inputs: Sequence[NDArray[Any]], *, keep_state: bool = False) -> Trace:
         """Runs the model on each vector of `inputs` (for each input an array (n, *shape) of its type).
+
+        Each vector finds the model's variables as a fresh interpreter has them; with `keep_state`, as the vector before
+        left them.
 
         Raises:
             OracleMissing: the interpreter is not installed.

@@ -41,8 +41,8 @@ class TflmOracle(Oracle):
         answers = self._answers(model, [array[np.newaxis] for array in inputs], wanted=indices)
         return {index: answers[f"tensor_{index}"] for index in indices}
 
-    def trace(self, model: Model, inputs: Sequence[NDArray[Any]]) -> Trace:
-        answers = self._answers(model, inputs)
+    def trace(self, model: Model, inputs: Sequence[NDArray[Any]], *, keep_state: bool = False) -> Trace:
+        answers = self._answers(model, inputs, keep_state=keep_state)
         return Trace(
             outputs=[answers[f"output_{i}"] for i in range(len(model.outputs))],
             op_reads=answers["op_reads"],
@@ -50,7 +50,12 @@ class TflmOracle(Oracle):
         )
 
     def _answers(
-        self, model: Model, inputs: Sequence[NDArray[Any]], wanted: Sequence[int] = ()
+        self,
+        model: Model,
+        inputs: Sequence[NDArray[Any]],
+        *,
+        wanted: Sequence[int] = (),
+        keep_state: bool = False,
     ) -> dict[str, NDArray[Any]]:
         """What the worker wrote: see tflm_worker."""
         self.version()
@@ -58,7 +63,7 @@ class TflmOracle(Oracle):
             request, answer = Path(folder, "request.npz"), Path(folder, "answer.npz")
             Path(folder, "model.tflite").write_bytes(model.data)
             arrays: dict[str, Any] = {f"input_{i}": array for i, array in enumerate(inputs)}
-            np.savez(request, **arrays, plan=np.array(_plan(model, wanted)))
+            np.savez(request, **arrays, plan=np.array(_plan(model, wanted, keep_state)))
             self._work(model, folder)
             with np.load(answer, allow_pickle=False) as answers:
                 return dict(answers)
@@ -106,7 +111,7 @@ def _installed_version() -> str:
     return version("tflite-micro")
 
 
-def _plan(model: Model, wanted: Sequence[int]) -> str:
+def _plan(model: Model, wanted: Sequence[int], keep_state: bool) -> str:
     """What the worker needs to know of the model: it reads no .tflite file itself."""
     return json.dumps(
         {
@@ -120,8 +125,10 @@ def _plan(model: Model, wanted: Sequence[int]) -> str:
             "reads": [[t.index for t in model.reads(op)] for op in model.operators],
             "writes": [[t.index for t in model.writes(op)] for op in model.operators],
             "wanted": list(wanted),
-            "stateful": any(t.is_variable for t in model.tensors),
-            "arena_bytes": _ARENA_FLOOR_BYTES + 2 * sum(t.bytes + 64 for t in model.tensors if not t.is_constant),
+            # Its own reset would not run again what runs once, so the state begins with a new interpreter.
+            "fresh": model.is_stateful and not keep_state,
+            "arena_bytes": _ARENA_FLOOR_BYTES
+            + 2 * sum(t.bytes + 64 for graph in model.subgraphs for t in graph.tensors if not t.is_constant),
         }
     )
 

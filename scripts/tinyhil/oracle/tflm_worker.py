@@ -24,19 +24,24 @@ def main(folder: Path) -> None:
     with np.load(folder / "request.npz", allow_pickle=False) as request:
         plan = json.loads(str(request["plan"]))
         inputs = [request[f"input_{i}"] for i in range(plan["inputs"])]
-    interpreter = runtime.Interpreter.from_bytes(
-        (folder / "model.tflite").read_bytes(),
-        arena_size=plan["arena_bytes"],
-        intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
-    )
+    model = (folder / "model.tflite").read_bytes()
+
+    def fresh() -> Any:
+        return runtime.Interpreter.from_bytes(
+            model,
+            arena_size=plan["arena_bytes"],
+            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+        )
+
+    interpreter = fresh()
     count, operators = len(inputs[0]), len(plan["reads"])
     tensors: dict[int, Any] = {}
     outputs: list[list[Any]] = [[] for _ in range(plan["outputs"])]
     op_reads = np.zeros((count, operators), "<u4")
     op_writes = np.zeros((count, operators), "<u4")
     for n in range(count):
-        if plan["stateful"]:
-            interpreter.reset()
+        if plan["fresh"] and n > 0:
+            interpreter = fresh()
         for i, array in enumerate(inputs):
             interpreter.set_input(array[n], i)
         interpreter.invoke()
