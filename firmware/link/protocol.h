@@ -41,9 +41,9 @@ constexpr uint8_t kReply = 0x80;
 // RUN: what is asked for, and in the reply what is there.
 constexpr uint32_t kRunChecksums = 1u << 0;
 constexpr uint32_t kRunProfile = 1u << 1;
-constexpr uint32_t kRunInput = 1u << 2;   // all inputs follow in the request
-constexpr uint32_t kRunOutput = 1u << 3;  // all outputs follow in the reply
-constexpr uint32_t kRunTicks = 1u << 4;   // reply only: ticks are those of the plain inference
+constexpr uint32_t kRunInput = 1u << 2;      // all inputs follow in the request
+constexpr uint32_t kRunOutput = 1u << 3;     // all outputs follow in the reply
+constexpr uint32_t kRunTicks = 1u << 4;      // reply only: ticks are those of the plain inference
 constexpr uint32_t kRunKeepState = 1u << 5;  // variables are as the last inference left them, not as after LOAD
 
 }  // namespace tinyhil

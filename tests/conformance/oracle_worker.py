@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that holds the oracle for many small models; it may die of one. Started by oracle.py only.
 
-stdin: pickles of (model, vectors, stateful, runs once, number of outputs). stdout: for each a pickle of the outputs, bytes for
-each vector, or of the text of a refusal with what was printed about it. All that is printed goes to the file WORDS.
+stdin: pickles of (model, vectors, stateful, runs once, number of outputs). stdout: for each a pickle of the outputs,
+bytes for each vector, or of the text of a refusal with what was printed about it. All that is printed goes to WORDS.
 """
 
 from __future__ import annotations

@@ -96,11 +96,26 @@ def test_uint8_at_the_boundary_is_fine():
     check_runnable(parse_model(writer.finish([x], [y]), "unsigned.tflite"))
 
 
-def test_state_between_inferences_is_refused():
+def test_state_between_inferences_is_fine():
     writer = ModelWriter()
     x = writer.tensor((1, 4), scale=0.1)
     state = writer.tensor((1, 4), scale=0.1, variable=True)
     y = writer.tensor((1, 4), scale=0.1)
     writer.operator("ADD", [x, state], [y])
-    with pytest.raises(UnsupportedOperator, match="variable tensor 1"):
-        check_runnable(parse_model(writer.finish([x], [y]), "stateful.tflite"))
+    model = parse_model(writer.finish([x], [y]), "stateful.tflite")
+    check_runnable(model)
+    assert model.is_stateful
+    assert [t.index for t in model.reads(model.operators[0])] == [x]
+
+
+def test_an_unknown_operator_in_another_subgraph_is_refused():
+    writer = ModelWriter()
+    start = writer.subgraph()
+    a, b = (start.tensor((1, 4), scale=0.1) for _ in range(2))
+    start.operator("COS", [a], [b])
+    start.inputs, start.outputs = [a], [b]
+    x, y = (writer.tensor((1, 4), scale=0.1) for _ in range(2))
+    writer.operator("CALL_ONCE", [], [], init_subgraph_index=start.index)
+    writer.operator("RESHAPE", [x], [y])
+    with pytest.raises(UnsupportedOperator, match="COS in subgraph 1"):
+        check_runnable(parse_model(writer.finish([x], [y]), "calls.tflite"))

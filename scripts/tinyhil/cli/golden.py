@@ -143,4 +143,5 @@ def _line(golden: GoldenSet) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary["vectors"].items())
     accuracy = "" if summary["accuracy"] is None else f", accuracy {summary['accuracy']:.1%}"
     state = ", one sequence" if golden.keeps_state else ""
-    return f"{len(golden)} vectors ({kinds}){state}, oracle {golden.oracle} {golden.oracle_version}, seed {golden.seed}{accuracy}"
+    oracle = f"oracle {golden.oracle} {golden.oracle_version}"
+    return f"{len(golden)} vectors ({kinds}){state}, {oracle}, seed {golden.seed}{accuracy}"
