@@ -64,7 +64,14 @@ class Device:
     spoil: Any = lambda vector, checksums, result: None
     runs: list[tuple[int, bool]] = field(default_factory=list)
 
-    def run(self, inputs: list[np.ndarray], *, checksums: bool = False, profile: bool = False) -> Result:
+    def run(
+        self,
+        inputs: list[np.ndarray],
+        *,
+        checksums: bool = False,
+        profile: bool = False,
+        keep_state: bool = False,
+    ) -> Result:
         vector = int(inputs[0][0])
         self.runs.append((vector, checksums))
         result = right(self.golden, vector, checksums=checksums)

@@ -32,6 +32,8 @@ const char* TypeName(TensorType type) {
       return "int16";
     case TensorType::kInt8:
       return "int8";
+    case TensorType::kResource:
+      return "resource";
   }
   return "unknown";
 }
