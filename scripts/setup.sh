@@ -74,6 +74,10 @@ look() {
   arm_has libstdc++.a || need libstdc++-arm-none-eabi-newlib "C++ headers of the boards' firmware"
   have qemu-system-arm || need qemu-system-arm "emulator of the boards"
   have g++ || need g++ "the same firmware as a host process"
+  # Ubuntu's is no package but a snap; without one the tests of the report's page are skipped.
+  if [[ $profile == test ]] && ! have chromedriver && grep -qs '^ID=debian' /etc/os-release; then
+    need chromium-driver "tests of the report's page, in its browser"
+  fi
   if [[ $profile == lint ]] && ! have clang-format; then need clang-format "make lint"; fi
 }
 

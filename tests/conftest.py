@@ -27,6 +27,7 @@ def _public_models() -> str:
 
 requirements.LOOKS["public-models"] = _public_models
 requirements.LOOKS["sklearn"] = requirements.package("sklearn")
+requirements.LOOKS["browser"] = requirements.program("chromedriver")
 requirements.LOOKS["git"] = requirements.program("git")
 requirements.LOOKS["west"] = requirements.package("west")
 

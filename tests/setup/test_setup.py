@@ -46,6 +46,7 @@ FAKES = {
     '[ -e "$STATE/no-$lib" ] && echo $lib || echo /lib/$lib; done',
     "qemu-system-arm": "",
     "g++": "",
+    "chromedriver": "",
     "id": "echo ${FAKE_UID:-0}",
     "apt-get": """
 echo "apt-get $*" >>"$LOG"

@@ -13,7 +13,7 @@ from tinyhil.report.terminal import WORDS, cell_lines, row_name, short_count
 
 _MARKS = {"pass": "✅", "fail": "❌", "error": "💥", "skip": "⏭️"}
 _MOST_TROUBLES = 20  # shown in full: a job page takes a mebibyte at most
-_FIGURES = ("inference", "arena_used", "arena_available", "stack_peak", "stack_reserved", "flash", "ram", "model")
+_FIGURES = ("inference", "arena_used", "arena_available", "stack_peak", "stack_reserved", "flash", "ram")
 
 
 def markdown(records: Sequence[Record]) -> str:
