@@ -311,7 +311,8 @@ def _read(path: Path) -> Board:
     if "build" not in values and "zephyr" not in values:
         raise file.error(["build"], "missing key (it may be left out only where there is 'zephyr')")
     build = _build(file, folder) if "build" in values else None
-    memory = _memory(file, on_host="native" in values["targets"])
+    on_host = values["build"]["compiler"] == "host" if "build" in values else "native" in values["targets"]
+    memory = _memory(file, on_host=on_host)
     targets = {name: _target(file, folder, ["targets", name]) for name in values["targets"]}
     stack_bytes = _bytes(values["stack_bytes"])
     if stack_bytes % 8 != 0:
