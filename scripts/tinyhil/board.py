@@ -8,16 +8,14 @@ not overlap, ports exist). Every refusal names the file, the line and the key.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from tinyhil.assets import board_folders, firmware_dir
 from tinyhil.errors import BoardFileError, UnknownBoard
+from tinyhil.yaml_file import YamlFile
 
 SLOT_ALIGNMENT_BYTES = 16
 
@@ -177,120 +175,6 @@ def load_board(name: str) -> Board:
     raise UnknownBoard(f"There is no board named '{name}'.", next_step=f"{hint} `tinyhil boards` lists them all.")
 
 
-class _File:
-    """A parsed board.yaml: its values, and the line of every key."""
-
-    def __init__(self, path: Path) -> None:
-        import yaml
-
-        self.path = path
-        self._lines: dict[tuple[str | int, ...], int] = {}
-        try:
-            loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-            node = loader.get_single_node()
-            self._walk(node, ())
-            self.values: Any = None if node is None else loader.construct_document(node)
-        except (OSError, UnicodeDecodeError) as error:
-            raise BoardFileError(f"{path} cannot be read: {error}", next_step="board.yaml is UTF-8 text.") from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            problem = getattr(error, "problem", None) or str(error)
-            raise self.error([], f"not YAML: {problem}", None if mark is None else mark.line + 1) from error
-
-    def _walk(self, node: Any, at: tuple[str | int, ...]) -> None:
-        import yaml
-
-        if isinstance(node, yaml.MappingNode):
-            for key_node, value_node in node.value:
-                key = (*at, str(key_node.value))
-                line = key_node.start_mark.line + 1
-                if key in self._lines:
-                    raise self.error(key, f"given twice (first in line {self._lines[key]})", line)
-                self._lines[key] = line
-                self._walk(value_node, key)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, item in enumerate(node.value):
-                place = (*at, index)
-                self._lines[place] = item.start_mark.line + 1
-                self._walk(item, place)
-
-    def error(self, at: Sequence[str | int], problem: str, line: int | None = None) -> BoardFileError:
-        """An error at a key; where the key itself is not in the file, the line is that of what should hold it."""
-        known = tuple(at)
-        while line is None and known:
-            line = self._lines.get(known)
-            known = known[:-1]
-        where = f"{self.path}:{line}" if line else str(self.path)
-        return BoardFileError(
-            f"{where}: {_dotted(at)}: {problem}" if at else f"{where}: {problem}",
-            next_step=f"Correct it in {self.path}; platforms/README.md explains every key.",
-        )
-
-
-def _dotted(at: Sequence[str | int]) -> str:
-    text = ""
-    for step in at:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    path = Path(__file__).parent / "schemas" / "board.schema.json"
-    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return schema
-
-
-def _first_problem(file: _File) -> BoardFileError | None:
-    """What is wrong with the file by the schema: misspelt keys first, since a misspelt key is missing too."""
-    import jsonschema
-
-    errors = sorted(
-        jsonschema.Draft202012Validator(_schema()).iter_errors(file.values),
-        key=lambda error: (error.validator != "additionalProperties", [str(step) for step in error.absolute_path]),
-    )
-    if not errors:
-        return None
-    error = errors[0]
-    at = list(error.absolute_path)
-    if error.validator == "additionalProperties":
-        allowed = list(error.schema["properties"])
-        unknown = next(key for key in error.instance if key not in allowed)
-        close = difflib.get_close_matches(str(unknown), allowed, n=1, cutoff=0.6)
-        hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(allowed) or 'none'}"
-        return file.error([*at, str(unknown)], f"unknown key; {hint}")
-    if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        return file.error([*at, missing], "missing key" + _described(error.schema.get("properties", {}).get(missing)))
-    if error.validator == "type":
-        return file.error(at, f"must be {_wanted(error.schema)}, not {error.instance!r}{_described(error.schema)}")
-    if error.validator in ("anyOf", "pattern", "enum"):
-        return file.error(at, f"{error.instance!r} is not {_wanted(error.schema)}{_described(error.schema)}")
-    return file.error(at, error.message + _described(error.schema))
-
-
-def _wanted(schema: Mapping[str, Any]) -> str:
-    if "anyOf" in schema:
-        return "a size"
-    if "enum" in schema:
-        return "one of " + ", ".join(schema["enum"])
-    if "pattern" in schema:
-        return f"of the form {schema['pattern']}"
-    words = {"object": "a mapping", "array": "a list", "boolean": "true or false", "string": "text"}
-    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    return " or ".join(words.get(kind, f"a{'n' * (kind[0] in 'aeiou')} {kind}") for kind in kinds)
-
-
-def _described(schema: Any) -> str:
-    while isinstance(schema, Mapping):
-        if "description" in schema:
-            return f" ({schema['description']})"
-        if "$ref" not in schema:
-            break
-        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
-    return ""
-
-
 def _bytes(value: int | str) -> int:
     if isinstance(value, int):
         return value
@@ -298,12 +182,8 @@ def _bytes(value: int | str) -> int:
 
 
 def _read(path: Path) -> Board:
-    file = _File(path)
-    if not isinstance(file.values, dict):
-        raise file.error([], "must be a mapping of keys")
-    problem = _first_problem(file)
-    if problem is not None:
-        raise problem
+    file = YamlFile(path, "board", BoardFileError, "platforms/README.md")
+    file.check()
     values = file.values
     folder = path.parent
     if values["name"] != folder.name:
@@ -332,14 +212,14 @@ def _read(path: Path) -> Board:
     )
 
 
-def _beside(file: _File, folder: Path, name: str, at: Sequence[str | int]) -> Path:
+def _beside(file: YamlFile, folder: Path, name: str, at: Sequence[str | int]) -> Path:
     found = folder / name
     if not found.is_file():
         raise file.error(at, f"no file '{name}' in {folder}")
     return found
 
 
-def _zephyr(file: _File, folder: Path) -> ZephyrSpec:
+def _zephyr(file: YamlFile, folder: Path) -> ZephyrSpec:
     spec = file.values["zephyr"]
     names = {"": spec["board"]} if isinstance(spec["board"], str) else spec["board"]
 
@@ -357,7 +237,7 @@ def _zephyr(file: _File, folder: Path) -> ZephyrSpec:
     )
 
 
-def _target(file: _File, folder: Path, at: Sequence[str]) -> TargetSpec:
+def _target(file: YamlFile, folder: Path, at: Sequence[str]) -> TargetSpec:
     spec = file.values
     for key in at:
         spec = spec[key]
@@ -378,7 +258,7 @@ def _target(file: _File, folder: Path, at: Sequence[str]) -> TargetSpec:
     )
 
 
-def _memory(file: _File, *, on_host: bool) -> dict[str, Region]:
+def _memory(file: YamlFile, *, on_host: bool) -> dict[str, Region]:
     regions: dict[str, Region] = {}
     for name, spec in file.values["memory"].items():
         if on_host:
@@ -396,7 +276,7 @@ def _memory(file: _File, *, on_host: bool) -> dict[str, Region]:
     return regions
 
 
-def _slot(file: _File, memory: Mapping[str, Region]) -> SlotSpec:
+def _slot(file: YamlFile, memory: Mapping[str, Region]) -> SlotSpec:
     spec = file.values["slot"]
     if spec["memory"] not in memory:
         raise file.error(["slot", "memory"], f"no memory is named '{spec['memory']}'; there are {', '.join(memory)}")
@@ -413,7 +293,7 @@ def _slot(file: _File, memory: Mapping[str, Region]) -> SlotSpec:
     return SlotSpec(memory=spec["memory"], base=base, bytes=size, writable=spec["writable"])
 
 
-def _build(file: _File, folder: Path) -> BuildSpec:
+def _build(file: YamlFile, folder: Path) -> BuildSpec:
     spec = file.values["build"]
     places = (folder, firmware_dir() / "ports")
 
