@@ -24,7 +24,7 @@ import numpy as np
 
 from tinyhil import __version__
 from tinyhil.errors import OutputUnwritable, TinyhilError
-from tinyhil.record import VERDICTS, Cell, Record, write_atomic
+from tinyhil.record import OUTCOMES, Cell, Record, write_atomic
 from tinyhil.runner import Cancelled, Evidence, Guard, Materials, Outcome, Plan, run_cell, run_command_line
 
 SCHEMA = "tinyhil.matrix/1"
@@ -56,7 +56,7 @@ class MatrixResult:
     unwritten: list[OutputUnwritable] = field(default_factory=list)
 
     def summary(self) -> dict[str, int]:
-        return {verdict: sum(record.verdict == verdict for record in self.records) for verdict in VERDICTS}
+        return {outcome: sum(record.outcome == outcome for record in self.records) for outcome in OUTCOMES}
 
     @property
     def exit_status(self) -> int:
@@ -69,7 +69,7 @@ class MatrixResult:
         statuses = [record.exit_status for record in self.records if record.exit_status]
         if statuses:
             return 1 if 1 in statuses else statuses[0]
-        if not any(record.verdict == "pass" for record in self.records):
+        if not any(record.outcome in ("pass", "xfail") for record in self.records):
             return TinyhilError.exit_status
         return self.unwritten[0].exit_status if self.unwritten else 0
 

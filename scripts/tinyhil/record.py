@@ -18,12 +18,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from tinyhil.errors import OutputUnwritable, RecordError, TinyhilError
+from tinyhil.errors import BudgetExceeded, OutputMismatch, OutputUnwritable, RecordError, TinyhilError
 
 SCHEMA = "tinyhil.record/2"
 
 Verdict = Literal["pass", "fail", "error", "skip"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "skip")
+OUTCOMES = (*VERDICTS, "xfail")
+"""What a cell counts as: its verdict, or xfail where its failure was declared and still may be."""
 
 
 FIRMWARES = ("bare_metal", "zephyr")
@@ -286,6 +288,32 @@ class OperatorResult:
 
 
 @dataclass(frozen=True)
+class BudgetCheck:
+    """A figure held against its limit. accuracy is exceeded where it is too low, all else where it is too high."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    exceeded: bool
+
+    def words(self) -> str:
+        relation = ("below" if self.name == "accuracy" else "above") if self.exceeded else "within"
+        return f"{self.name} {self.value:,} {self.unit} is {relation} its budget of {self.limit:,}"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """That a cell fails was declared. until: the last day. holds: it is no failure. note: why it does not hold."""
+
+    owner: str
+    reason: str
+    until: str
+    holds: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class ArenaTensor:
     """A tensor in the arena. offset: bytes from the lowest one. first, last: the operators between which it is needed;
     -1 where it is an input of the model, the number of operators where it is an output.
@@ -338,24 +366,39 @@ class Record:
     accuracy: Accuracy | None = None
     operators: list[OperatorResult] = field(default_factory=list)  # in execution order; empty: nothing ran
     arena: list[ArenaTensor] = field(default_factory=list)  # empty: not known
+    budgets: list[BudgetCheck] = field(default_factory=list)
+    expected: Expectation | None = None
     bundle: str = ""  # folder with all that is needed to replay a failure
+
+    @property
+    def outcome(self) -> str:
+        """One of OUTCOMES."""
+        return "xfail" if self.expected is not None and self.expected.holds else self.verdict
 
     @property
     def exit_status(self) -> int:
         """What a process that ran only this cell exits with."""
+        if self.expected is not None and self.expected.holds:
+            return 0
         if self.verdict == "fail":
-            return 1
+            budget = self.difference is None and (self.budgets or self.expected)
+            return BudgetExceeded.exit_status if budget else OutputMismatch.exit_status
         if self.verdict == "error":
             return self.error.exit_status if self.error else TinyhilError.exit_status
         return 0
 
     def headline(self) -> str:
         """One line: what there is to say beside the verdict; empty where it passed."""
+        if self.expected is not None and self.expected.holds:
+            return f"expected until {self.expected.until}: {self.expected.reason} ({self.expected.owner})"
         if self.difference is not None:
             return self.difference.headline()
         if self.error is not None:
             return self.error.message
-        return self.skip_reason
+        exceeded = [check.words() for check in self.budgets if check.exceeded]
+        if exceeded:
+            return "; ".join(exceeded)
+        return self.expected.note if self.expected is not None and self.expected.note else self.skip_reason
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -369,6 +412,8 @@ class Record:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "vectors": {"count": sum(self.vectors.values()), "kinds": dict(self.vectors)},
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "budgets": [asdict(check) for check in self.budgets],
+            "expected": asdict(self.expected) if self.expected else None,
             "arena": [asdict(tensor) for tensor in self.arena],
             "operators": [asdict(operator) for operator in self.operators],
             "identity": asdict(self.identity),
@@ -416,6 +461,8 @@ class Record:
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,
             operators=[OperatorResult(**operator) for operator in data.get("operators", [])],
+            budgets=[BudgetCheck(**check) for check in data["budgets"]],
+            expected=Expectation(**data["expected"]) if data["expected"] else None,
             arena=[ArenaTensor(**tensor) for tensor in data["arena"]],
             bundle=data["bundle"],
         )

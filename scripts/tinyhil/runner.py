@@ -22,6 +22,7 @@ from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identi
 
 if TYPE_CHECKING:
     from tinyhil.board import Board
+    from tinyhil.budget import Budgets
     from tinyhil.build import Image
     from tinyhil.device import Device, Memory, OpPath
     from tinyhil.golden import GoldenSet
@@ -46,6 +47,7 @@ class Plan:
     arena_bytes: int | None = None  # None: all the RAM that the image leaves free
     golden: Path | None = None  # instead of the set beside the model
     inputs: tuple[Path, ...] = ()  # the user's own: one .npy per model input
+    budgets: Budgets | None = None  # what the cell may cost, and whether it is expected to fail
     required: frozenset[str] = frozenset()  # what may not be missing: a cell that needs it fails instead of skipping
 
     def arguments(self) -> list[str]:
@@ -61,6 +63,8 @@ class Plan:
             words += ["--golden", str(self.golden)]
         for path in self.inputs:
             words += ["--input", str(path)]
+        if self.budgets is not None:
+            words += ["--budgets", str(self.budgets.path)]
         return words
 
 
@@ -295,6 +299,8 @@ class _Run:
             if isinstance(reason, OracleMissing) and not self.plan.required & ORACLE:
                 record.verdict, record.skip_reason, record.error = "skip", reason.message, None
         record.timings["elapsed"] = time.monotonic() - began
+        if self.plan.budgets is not None and not isinstance(self.guard.reason, Cancelled):
+            self.plan.budgets.apply(record)
         if record.verdict == "pass":
             return Outcome(record, Evidence())
         return Outcome(record, Evidence(self.model, self.golden, self.tally, self.log, self.files))

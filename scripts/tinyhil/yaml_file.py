@@ -17,7 +17,7 @@ class YamlFile:
     """A parsed file: its values, and the line of every key."""
 
     def __init__(self, path: Path, schema: str, error: type[TinyhilError], described_in: str) -> None:
-        """schema: schemas/NAME.schema.json. error: raised where the file is wrong. described_in: what explains its keys.
+        """schema: schemas/NAME.schema.json. error: raised where the file is wrong. described_in: explains its keys.
 
         Raises `error` where it cannot be read, is no YAML or has a key twice.
         """
@@ -59,15 +59,20 @@ class YamlFile:
 
     def error(self, at: Sequence[str | int], problem: str, line: int | None = None) -> TinyhilError:
         """An error at a key; where the key itself is not in the file, the line is that of what should hold it."""
-        known = tuple(at)
-        while line is None and known:
-            line = self._lines.get(known)
-            known = known[:-1]
-        where = f"{self.path}:{line}" if line else str(self.path)
+        where = self.place(at) if line is None else f"{self.path}:{line}"
         return self._error(
             f"{where}: {_dotted(at)}: {problem}" if at else f"{where}: {problem}",
             next_step=f"Correct it in {self.path}; {self._described_in} explains every key.",
         )
+
+    def place(self, at: Sequence[str | int]) -> str:
+        """File and line of a key, or of what should hold it."""
+        known = tuple(at)
+        line = None
+        while line is None and known:
+            line = self._lines.get(known)
+            known = known[:-1]
+        return f"{self.path}:{line}" if line else str(self.path)
 
     def check(self) -> None:
         """Raises the file's error where it breaks the schema."""

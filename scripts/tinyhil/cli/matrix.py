@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from tinyhil.record import Record
 
-from tinyhil.cli.options import names
+from tinyhil.cli.options import budgets_option, names
 
 
 @click.command("matrix")
@@ -53,6 +53,7 @@ from tinyhil.cli.options import names
     envvar="TINYHIL_HISTORY",
     help="Add the records to this history file.  [default: $TINYHIL_HISTORY]",
 )
+@budgets_option
 @click.pass_context
 def matrix_command(
     ctx: click.Context,
@@ -67,6 +68,7 @@ def matrix_command(
     cell_timeout: float,
     require: tuple[str, ...],
     history_path: Path | None,
+    budgets_path: Path | None,
 ) -> None:
     """Run every model on every board and write OUT/matrix.json, OUT/matrix.xml and OUT/failures/.
 
@@ -74,6 +76,7 @@ def matrix_command(
     """
     from rich.console import Console
 
+    from tinyhil.budget import load_budgets
     from tinyhil.errors import OutputUnwritable
     from tinyhil.matrix import plan_cells, prepare_out, run_matrix, write_reports
     from tinyhil.record import FIRMWARES
@@ -88,7 +91,10 @@ def matrix_command(
         raise click.UsageError(f"--firmware: {', '.join(sorted(unknown))}: there is only {', '.join(FIRMWARES)}.")
     cells = plan_cells(_places(boards, target, firmwares), _model_files(models))
     prepare_out(out)
-    plan = Plan(seed=seed, vectors=vectors, required=frozenset(require))
+    budgets = load_budgets(budgets_path) if budgets_path else None
+    if budgets is not None:
+        budgets.check_models(list(dict.fromkeys(cell.model for cell in cells)))
+    plan = Plan(seed=seed, vectors=vectors, budgets=budgets, required=frozenset(require))
     live = sys.stdout.isatty() and not os.environ.get("CI")
     # A log has no width: nothing in it may be folded.
     console = Console() if live else Console(width=240, no_color=True)

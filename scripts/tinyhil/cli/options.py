@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -37,3 +38,14 @@ def firmware_option(function: _F) -> _F:
 def names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """Callback of a repeatable option that also takes commas: `--boards a,b --boards c` is (a, b, c)."""
     return tuple(name.strip() for item in value for name in item.split(",") if name.strip())
+
+
+def budgets_option(function: _F) -> _F:
+    """`--budgets FILE`, passed as `budgets_path`."""
+    return click.option(
+        "--budgets",
+        "budgets_path",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar="TINYHIL_BUDGETS",
+        help="What cells may cost, and which are expected to fail: a YAML file.  [default: $TINYHIL_BUDGETS]",
+    )(function)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tinyhil.cli.options import firmware_option, json_option
+from tinyhil.cli.options import budgets_option, firmware_option, json_option
 
 
 @click.command("run")
@@ -32,6 +32,7 @@ from tinyhil.cli.options import firmware_option, json_option
     metavar="FILE.npy",
     help="Run these inputs instead, one file per input of the model.",
 )
+@budgets_option
 @json_option
 @click.pass_context
 def run_command(
@@ -45,6 +46,7 @@ def run_command(
     arena_bytes: int | None,
     golden: Path | None,
     inputs: tuple[Path, ...],
+    budgets_path: Path | None,
     as_json: bool,
 ) -> None:
     """Run MODEL on a board and compare every output with the golden set, bit for bit.
@@ -53,12 +55,22 @@ def run_command(
     otherwise what went wrong (see README.md).
     """
     from tinyhil.board import load_board
+    from tinyhil.budget import load_budgets
     from tinyhil.record import Cell
     from tinyhil.runner import ORACLE, Plan, default_firmware, default_target, run_cell
 
     if golden is not None and inputs:
         raise click.UsageError("--golden and --input exclude each other: a golden set has its own inputs.")
-    plan = Plan(seed=seed, vectors=vectors, arena_bytes=arena_bytes, golden=golden, inputs=inputs, required=ORACLE)
+    budgets = load_budgets(budgets_path) if budgets_path else None
+    plan = Plan(
+        budgets=budgets,
+        seed=seed,
+        vectors=vectors,
+        arena_bytes=arena_bytes,
+        golden=golden,
+        inputs=inputs,
+        required=ORACLE,
+    )
     found = load_board(board)
     cell = Cell(board, target or default_target(found), model, firmware=firmware or default_firmware(found))
     record = run_cell(cell, plan).record
@@ -70,7 +82,7 @@ def run_command(
         first, *rest = cell_lines(record)
         word, _, text = first.partition(" ")
         to_stderr = record.verdict == "error"
-        click.echo(f"{click.style(word, fg=COLOURS[record.verdict], bold=True)} {text}", err=to_stderr)
+        click.echo(f"{click.style(word, fg=COLOURS[record.outcome], bold=True)} {text}", err=to_stderr)
         for line in rest:
             click.echo(line, err=to_stderr)
     ctx.exit(record.exit_status)

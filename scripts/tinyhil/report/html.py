@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyhil import __version__
-from tinyhil.record import VERDICTS, Record
+from tinyhil.record import OUTCOMES, Record
 from tinyhil.report import charts
 from tinyhil.report.terminal import WORDS, cell_rows, diagnosis_rows, row_name, short_count
 
@@ -30,7 +30,7 @@ def html_page(records: Sequence[Record], *, branch: str = "", commit: str = "", 
         trim_blocks=False,
         undefined=jinja2.StrictUndefined,
     )
-    counts = {verdict: sum(record.verdict == verdict for record in records) for verdict in VERDICTS}
+    counts = {outcome: sum(record.outcome == outcome for record in records) for outcome in OUTCOMES}
     cells = [_cell(record, number, branch, history) for number, record in enumerate(records)]
     models = list(dict.fromkeys(record.cell.model for record in records))
     rows = []
@@ -38,7 +38,7 @@ def html_page(records: Sequence[Record], *, branch: str = "", commit: str = "", 
         of_row = [cell for record, cell in zip(records, cells, strict=True) if row_name(record.cell) == name]
         rows.append({"name": name, "cells": [[cell for cell in of_row if cell["model"] == model] for model in models]})
     return environment.get_template("page.html.j2").render(
-        summary=", ".join(f"{count} {WORDS[verdict]}" for verdict, count in counts.items() if count) or "nothing ran",
+        summary=", ".join(f"{count} {WORDS[outcome]}" for outcome, count in counts.items() if count) or "nothing ran",
         started=min((record.started_at for record in records), default=""),
         branch=branch,
         commit=commit,
@@ -71,12 +71,12 @@ def _cell(record: Record, number: int, branch: str, history: History | None) -> 
         "anchor": f"cell-{number}",
         "model": cell.model,
         "title": f"{cell.model} on {row_name(cell)}",
-        "verdict": record.verdict,
-        "word": WORDS[record.verdict],
+        "verdict": record.outcome,
+        "word": WORDS[record.outcome],
         "count": short_count(inference) if inference and record.verdict == "pass" else "",
         "headline": record.headline(),
         "filters": {
-            "verdict": WORDS[record.verdict],
+            "verdict": WORDS[record.outcome],
             "target": cell.target,
             "firmware": cell.firmware,
             "engine": f"{cell.engine}/{cell.kernels}",

@@ -34,14 +34,14 @@ def junit_xml(records: Sequence[Record]) -> str:
 
 def _counts(records: Sequence[Record], name: str) -> dict[str, str]:
     def number(verdict: str) -> str:
-        return str(sum(record.verdict == verdict for record in records))
+        return str(sum(record.outcome == verdict for record in records))
 
     return {
         "name": name,
         "tests": str(len(records)),
         "failures": number("fail"),
         "errors": number("error"),
-        "skipped": number("skip"),
+        "skipped": str(int(number("skip")) + int(number("xfail"))),
         "time": f"{sum(record.timings.get('elapsed', 0.0) for record in records):.3f}",
     }
 
@@ -64,8 +64,11 @@ def _case(suite: ElementTree.Element, record: Record) -> None:
             value = f"{figure.value} {figure.unit}"
             ElementTree.SubElement(properties, "property", {"name": name, "value": value})
     text = "\n".join(cell_lines(record, again=True))
-    if record.verdict == "fail":
-        _trouble(case, "failure", "OutputMismatch", record.headline(), text)
+    if record.outcome == "xfail":
+        ElementTree.SubElement(case, "skipped", {"type": "xfail", "message": _clean(record.headline())})
+    elif record.verdict == "fail":
+        kind = "OutputMismatch" if record.difference is not None else "BudgetExceeded"
+        _trouble(case, "failure", kind, record.headline(), text)
     elif record.verdict == "error":
         _trouble(case, "error", record.error.error_class if record.error else "", record.headline(), text)
     elif record.verdict == "skip":

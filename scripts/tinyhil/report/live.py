@@ -93,7 +93,7 @@ class LiveProgress(Listener):
             self._done += 1
             self._running.pop(record.cell, None)
         word, _, rest = finished_line(record).partition(" ")
-        self._console.print(Text.assemble((word, COLOURS[record.verdict]), " ", rest))
+        self._console.print(Text.assemble((word, COLOURS[record.outcome]), " ", rest))
 
     def _render(self) -> RenderableType:
         from rich.text import Text

@@ -8,18 +8,18 @@ import io
 import re
 from collections.abc import Sequence
 
-from tinyhil.record import VERDICTS, Record
+from tinyhil.record import OUTCOMES, Record
 from tinyhil.report.terminal import WORDS, cell_lines, row_name, short_count
 
-_MARKS = {"pass": "✅", "fail": "❌", "error": "💥", "skip": "⏭️"}
+_MARKS = {"pass": "✅", "fail": "❌", "error": "💥", "skip": "⏭️", "xfail": "🟡"}
 _MOST_TROUBLES = 20  # shown in full: a job page takes a mebibyte at most
 _FIGURES = ("inference", "arena_used", "arena_available", "stack_peak", "stack_reserved", "flash", "ram")
 
 
 def markdown(records: Sequence[Record]) -> str:
     """A board x model table, then what did not pass, in full."""
-    counts = {verdict: sum(record.verdict == verdict for record in records) for verdict in VERDICTS}
-    summary = ", ".join(f"{count} {WORDS[verdict]}" for verdict, count in counts.items() if count)
+    counts = {outcome: sum(record.outcome == outcome for record in records) for outcome in OUTCOMES}
+    summary = ", ".join(f"{count} {WORDS[outcome]}" for outcome, count in counts.items() if count)
     lines = [f"## tinyhil: {summary or 'nothing ran'}", ""]
     models = list(dict.fromkeys(record.cell.model for record in records))
     if records:
@@ -30,7 +30,7 @@ def markdown(records: Sequence[Record]) -> str:
             found = [r for r in records if row_name(r.cell) == row and r.cell.model == model]
             cells.append(" ".join(_short(record) for record in found))
         lines.append(f"| {_plain(row)} | " + " | ".join(cells) + " |")
-    troubles = [record for record in records if record.verdict in ("fail", "error")]
+    troubles = [record for record in records if record.outcome in ("fail", "error")]
     for record in troubles[:_MOST_TROUBLES]:
         head, *rest = cell_lines(record, again=True)
         # A fence longer than any within.
@@ -47,7 +47,7 @@ def markdown(records: Sequence[Record]) -> str:
 def _short(record: Record) -> str:
     inference = record.figures.get("inference")
     count = f" {short_count(inference)}" if inference and record.verdict == "pass" else ""
-    return f"{_MARKS[record.verdict]} {WORDS[record.verdict]}{count}"
+    return f"{_MARKS[record.outcome]} {WORDS[record.outcome]}{count}"
 
 
 def _plain(text: str) -> str:
@@ -67,7 +67,7 @@ def csv_table(records: Sequence[Record]) -> str:
     for record in records:
         cell, identity = record.cell, record.identity
         row: list[object] = [cell.board, cell.target, cell.firmware, cell.engine, cell.kernels, cell.model]
-        row += [record.verdict, _safe(record.headline())]
+        row += [record.outcome, _safe(record.headline())]
         for name in _FIGURES:
             figure = record.figures.get(name)
             row += [figure.value, figure.unit] if figure else ["", ""]

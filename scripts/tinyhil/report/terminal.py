@@ -11,8 +11,8 @@ from tinyhil.record import Cell, Diagnosis, Figure, OperatorResult, Record, Tens
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-WORDS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR", "skip": "SKIP"}
-COLOURS = {"pass": "green", "fail": "red", "error": "magenta", "skip": "yellow"}
+WORDS = {"pass": "PASS", "fail": "FAIL", "error": "ERROR", "skip": "SKIP", "xfail": "XFAIL"}
+COLOURS = {"pass": "green", "fail": "red", "error": "magenta", "skip": "yellow", "xfail": "yellow"}
 
 
 def cell_lines(record: Record, *, again: bool = False) -> list[str]:
@@ -21,7 +21,7 @@ def cell_lines(record: Record, *, again: bool = False) -> list[str]:
     `again` adds the command that runs it again.
     """
     cell = record.cell
-    head = f"{WORDS[record.verdict]}  {cell.model} on {cell.board} ({_where(cell)})"
+    head = f"{WORDS[record.outcome]}  {cell.model} on {cell.board} ({_where(cell)})"
     if record.verdict == "pass":
         head += f": bit for bit what {_oracle(record)} computes"
     else:
@@ -42,6 +42,10 @@ def cell_rows(record: Record, *, diagnosis: bool) -> list[tuple[str, str]]:
     if diagnosis and record.diagnosis is not None:
         rows += diagnosis_rows(record.diagnosis)
     rows += _figure_rows(record)
+    rows += [("budget", check.words()) for check in record.budgets]
+    if record.expected is not None:
+        told = record.expected
+        rows.append(("expected", told.note or f"to fail until {told.until}: {told.reason} ({told.owner})"))
     if record.bundle:
         rows.append(("bundle", record.bundle))
     rows.append(("elapsed", f"{record.timings.get('elapsed', 0.0):.2f} s"))
@@ -167,7 +171,7 @@ def short_count(figure: Figure) -> str:
 def finished_line(record: Record) -> str:
     """A cell in one line, for live progress."""
     cell = record.cell
-    line = f"{WORDS[record.verdict]:<5} {cell.board} x {cell.model} ({_where(cell)})"
+    line = f"{WORDS[record.outcome]:<5} {cell.board} x {cell.model} ({_where(cell)})"
     if inference := record.figures.get("inference"):
         line += f"  {inference.value:,} {inference.unit}"
     line += f"  {record.timings.get('elapsed', 0.0):.2f} s"
@@ -195,7 +199,7 @@ def matrix_table(records: Sequence[Record]) -> RenderableType:
             text = Text(justify="right")
             for record in by_place.get((row, model), []):
                 inference = record.figures.get("inference")
-                text.append(WORDS[record.verdict], style=COLOURS[record.verdict])
+                text.append(WORDS[record.outcome], style=COLOURS[record.outcome])
                 text.append(f" {short_count(inference)}" if inference and record.verdict == "pass" else "")
             cells.append(text)
         table.add_row(row, *cells)
