@@ -9,6 +9,7 @@ namespace tinyhil {
 
 extern const char kKernelSet[];  // "reference", "cmsis_nn"
 
+extern const OpRegistration kOp_ABS;
 extern const OpRegistration kOp_ADD;
 extern const OpRegistration kOp_ASSIGN_VARIABLE;
 extern const OpRegistration kOp_AVERAGE_POOL_2D;
@@ -16,22 +17,32 @@ extern const OpRegistration kOp_CALL_ONCE;
 extern const OpRegistration kOp_CONV_2D;
 extern const OpRegistration kOp_DEPTHWISE_CONV_2D;
 extern const OpRegistration kOp_DEQUANTIZE;
+extern const OpRegistration kOp_ELU;
 extern const OpRegistration kOp_EQUAL;
 extern const OpRegistration kOp_FULLY_CONNECTED;
 extern const OpRegistration kOp_GREATER;
 extern const OpRegistration kOp_GREATER_EQUAL;
+extern const OpRegistration kOp_HARD_SWISH;
+extern const OpRegistration kOp_LEAKY_RELU;
 extern const OpRegistration kOp_LESS;
 extern const OpRegistration kOp_LESS_EQUAL;
+extern const OpRegistration kOp_LOGISTIC;
 extern const OpRegistration kOp_MAXIMUM;
 extern const OpRegistration kOp_MAX_POOL_2D;
 extern const OpRegistration kOp_MINIMUM;
 extern const OpRegistration kOp_MUL;
+extern const OpRegistration kOp_NEG;
 extern const OpRegistration kOp_NOT_EQUAL;
+extern const OpRegistration kOp_PRELU;
 extern const OpRegistration kOp_QUANTIZE;
 extern const OpRegistration kOp_READ_VARIABLE;
+extern const OpRegistration kOp_RELU;
+extern const OpRegistration kOp_RELU6;
+extern const OpRegistration kOp_RELU_N1_TO_1;
 extern const OpRegistration kOp_RESHAPE;
 extern const OpRegistration kOp_SOFTMAX;
 extern const OpRegistration kOp_SUB;
+extern const OpRegistration kOp_TANH;
 extern const OpRegistration kOp_VAR_HANDLE;
 
 }  // namespace tinyhil

@@ -26,6 +26,7 @@ class Case:
     output_types: tuple[str, ...]
     stateful: bool  # vectors follow each other; where False each starts from the model's initial state
     runs_once: bool = False  # the oracle's reset does not bring back its initial state
+    expected: list[bytes] | None = None  # outputs for each vector, where the oracle does not have the operator
 
 
 class Net(ModelWriter):

@@ -170,6 +170,11 @@ bool ExpectFilter(Prepare& op, const Tensor& filter, uint32_t channel_dimension)
   return true;
 }
 
+bool ExpectRatio(Prepare& op, float ratio) {
+  if (ratio > 0.0f && ratio < __builtin_inff()) return true;
+  return op.Fail(kUnsupported, "outputs", "scale too far from the inputs' scales");
+}
+
 bool ExpectShift(Prepare& op, const Multiplier& multiplier) {
   if (multiplier.shift <= 30) return true;
   return op.Fail(kUnsupported, "outputs", "scale too small for the inputs' scales",

@@ -72,6 +72,9 @@ bool ReadOutputStage(Prepare& op, uint32_t bias, const Tensor& output, uint32_t 
 // The stage's multipliers in persistent memory: input * filter[channel] / output, one where the filter has one scale.
 bool MakeMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output, OutputStage* stage);
 
+// Fails unless a quotient of scales is a positive finite float.
+bool ExpectRatio(Prepare& op, float ratio);
+
 // Fails where a multiplier shifts further left than 30 bits.
 bool ExpectShift(Prepare& op, const Multiplier& multiplier);
 

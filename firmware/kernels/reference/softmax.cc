@@ -7,6 +7,7 @@
 #include "kernels/reference/softmax.h"
 
 #include "kernels/ops.h"
+#include "kernels/reference/fixed_point.h"
 
 namespace tinyhil {
 namespace {
@@ -54,59 +55,6 @@ bool PrepareSoftmax(Prepare& op) {
   return data != nullptr && CheckSoftmax(op, data);
 }
 
-// x times 2^exponent, saturating.
-inline int32_t SaturatingShiftLeft(int32_t x, int32_t exponent) {
-  const int32_t limit = INT32_MAX >> exponent;
-  if (x > limit) return INT32_MAX;
-  if (x < -limit - 1) return INT32_MIN;
-  return ShiftLeft(x, exponent);
-}
-
-inline int32_t Add(int32_t a, int32_t b) {
-  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
-}
-inline int32_t Subtract(int32_t a, int32_t b) {
-  return static_cast<int32_t>(static_cast<uint32_t>(a) - static_cast<uint32_t>(b));
-}
-
-// exp(x), Q0.31, for x in [-1/4, 0), Q0.31: the Taylor series about -1/8, to the fourth power.
-int32_t ExpNearZero(int32_t x) {
-  constexpr int32_t kExpOfMinusEighth = 1895147668, kThird = 715827883;
-  const int32_t y = x + (1 << 28);
-  const int32_t y2 = DoublingHighMul(y, y);
-  const int32_t y3 = DoublingHighMul(y2, y);
-  const int32_t y4 = DoublingHighMul(y2, y2);
-  const int32_t tail = RoundingShiftRight(Add(DoublingHighMul(Add(RoundingShiftRight(y4, 2), y3), kThird), y2), 1);
-  return Add(kExpOfMinusEighth, DoublingHighMul(kExpOfMinusEighth, Add(y, tail)));
-}
-
-// exp(x), Q0.31, for x <= 0, Q5.26.
-int32_t ExpOfNegative(int32_t x) {
-  constexpr int32_t kFraction = 31 - kDifferenceBits, kQuarter = 1 << (kFraction - 2);
-  // exp of -1/4, -1/2, -1, -2, -4, -8, -16
-  static constexpr int32_t kPowers[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  if (x == 0) return INT32_MAX;
-  const int32_t within = (x & (kQuarter - 1)) - kQuarter;
-  int32_t result = ExpNearZero(SaturatingShiftLeft(within, kDifferenceBits));
-  const int32_t quarters = Subtract(within, x) >> (kFraction - 2);
-  for (uint32_t bit = 0; bit < sizeof(kPowers) / sizeof(kPowers[0]); ++bit) {
-    if ((quarters >> bit & 1) != 0) result = DoublingHighMul(result, kPowers[bit]);
-  }
-  return result;
-}
-
-// 1 / (1 + x), Q0.31, for x in [0, 1), Q0.31: Newton-Raphson in Q2.29.
-int32_t ReciprocalOfOnePlus(int32_t x) {
-  constexpr int32_t k48Over17 = 1515870810, kMinus32Over17 = -1010580540, kOne = 1 << 29;
-  const int32_t half = static_cast<int32_t>((int64_t{x} + INT32_MAX + 1) / 2);
-  int32_t y = Add(k48Over17, DoublingHighMul(half, kMinus32Over17));
-  for (int32_t step = 0; step < 3; ++step) {
-    const int32_t error = Subtract(kOne, DoublingHighMul(half, y));
-    y = Add(y, SaturatingShiftLeft(DoublingHighMul(y, error), 2));
-  }
-  return SaturatingShiftLeft(y, 1);
-}
-
 inline int32_t Difference(const SoftmaxData& d, int32_t difference) {
   return DoublingHighMulPositive(ShiftLeft(difference, d.multiplier.shift), d.multiplier.value);
 }
@@ -118,7 +66,7 @@ void Row(const SoftmaxData& d, const int8_t* in, int8_t* out) {
   for (int32_t i = 0; i < d.depth; ++i) {
     const int32_t difference = in[i] - highest;
     if (difference < d.lowest_difference) continue;
-    sum = Add(sum, RoundingShiftRight(ExpOfNegative(Difference(d, difference)), kSumBits));
+    sum = AddWrapping(sum, RoundingShiftRight(ExpOfNegative<kDifferenceBits>(Difference(d, difference)), kSumBits));
   }
   // The sum is at least 1 (the highest value's exp), so it has fewer than 12 leading zeros.
   const int32_t zeros = __builtin_clz(static_cast<uint32_t>(sum));
@@ -132,7 +80,7 @@ void Row(const SoftmaxData& d, const int8_t* in, int8_t* out) {
     const int32_t difference = in[i] - highest;
     int32_t value = -128;
     if (difference >= d.lowest_difference) {
-      const int32_t product = DoublingHighMul(scale, ExpOfNegative(Difference(d, difference)));
+      const int32_t product = DoublingHighMul(scale, ExpOfNegative<kDifferenceBits>(Difference(d, difference)));
       value = Clamp(RoundingShiftRight(product, exponent) - 128, -128, 127);
     }
     out[i] = static_cast<int8_t>(value);

@@ -54,6 +54,7 @@ _CARRIERS = frozenset(
 _ARITHMETIC = "int16 int32 float32"
 _ANY = "bool int16 int32 int64 float32"
 _OTHER_TYPES = {
+    "ABS": "int16 float32",
     "ADD": _ARITHMETIC,
     "ASSIGN_VARIABLE": _ANY,
     "CALL_ONCE": _ANY,
@@ -61,18 +62,25 @@ _OTHER_TYPES = {
     "EQUAL": "bool int32 int64 float32",
     "GREATER": "bool int32 int64 float32",
     "GREATER_EQUAL": "bool int32 int64 float32",
+    "HARD_SWISH": "float32",
+    "LEAKY_RELU": "int16 float32",
     "LESS": "bool int32 int64 float32",
     "LESS_EQUAL": "bool int32 int64 float32",
     "MAXIMUM": "int16 int32 int64 float32",
     "MINIMUM": "int16 int32 int64 float32",
     "MUL": _ARITHMETIC,
+    "NEG": "float32",
     "NOT_EQUAL": "bool int32 int64 float32",
+    "PRELU": "int16 float32",
     "QUANTIZE": "uint8 float32",
     "READ_VARIABLE": _ANY,
+    "RELU": "int16 float32",
+    "RELU6": "int16 float32",
+    "RELU_N1_TO_1": "int16 float32",
     "SUB": _ARITHMETIC,
     "VAR_HANDLE": _ANY,
 }
-_NO_INT8: frozenset[str] = frozenset()  # operators that have other types only
+_NO_INT8 = frozenset({"NEG"})  # operators that have other types only
 
 
 @dataclass(frozen=True)
