@@ -56,12 +56,12 @@ def sum_of_two() -> bytes:
 
 
 def unsupported() -> bytes:
-    """LOGISTIC twice and a custom operator, between an ADD that is fine."""
+    """COS twice and a custom operator, between an ADD that is fine."""
     writer = ModelWriter()
     tensors = [writer.tensor((1, 4), scale=0.1, zero_point=0) for _ in range(5)]
     writer.operator("ADD", [tensors[0], tensors[0]], [tensors[1]])
-    writer.operator("LOGISTIC", [tensors[1]], [tensors[2]])
-    writer.operator("LOGISTIC", [tensors[2]], [tensors[3]])
+    writer.operator("COS", [tensors[1]], [tensors[2]])
+    writer.operator("COS", [tensors[2]], [tensors[3]])
     writer.operator("my_filter", [tensors[3]], [tensors[4]], custom=True, custom_options=b"\x01\x02\x03")
     return writer.finish([tensors[0]], [tensors[4]])
 
