@@ -52,6 +52,9 @@ void AppendInfo(uint32_t index, uint32_t session, uint32_t damaged_frames, LineW
     case 13:
       line.Text("session=").Hex8(session);
       break;
+    case 14:
+      line.Text("soc=").Hex8(port::SocId());
+      break;
     default:
       line.Text("damaged_frames=").Number(damaged_frames);
       break;

@@ -35,6 +35,7 @@ class ModelRunner::Hook final : public OpHook {
   Hook(Engine& engine, const Run& run, OpResult* results) : engine_(engine), run_(run), results_(results) {}
 
   void Begin(uint32_t op) override {
+    if (run_.progress != nullptr) run_.progress(run_.progress_of, op);
     if (run_.checksums) results_[op].read_crc = Checksum(op, Access::kRead);
     if (run_.profile) port::CounterRestart();
   }
@@ -155,9 +156,9 @@ Error ModelRunner::RunOnce(const Run& run) {
   if (running_) return Busy();
   if (!loaded_) return Refuse(Code::kNoModel, "model", -1, "no model is loaded");
   Engine& engine = TheEngine();
-  const bool hooked = run.checksums || run.profile;
+  const bool noted = run.checksums || run.profile;
   const uint32_t result_bytes = engine.OpCount() * static_cast<uint32_t>(sizeof(OpResult));
-  if (hooked && result_bytes > result_room_bytes_) {
+  if (noted && result_bytes > result_room_bytes_) {
     return Refuse(Code::kArenaTooSmall, "results", -1, "bytes beside the arena for what each operator did",
                   result_bytes, result_room_bytes_);
   }
@@ -167,7 +168,7 @@ Error ModelRunner::RunOnce(const Run& run) {
   }
   Forget();
   if (!run.keep_state) engine.ResetState();
-  if (hooked) {
+  if (noted || run.progress != nullptr) {
     Hook hook(engine, run, results_);
     const Error error = engine.Invoke(&hook);
     has_checksums_ = error.ok() && run.checksums;

@@ -27,7 +27,9 @@ class ModelRunner {
   struct Run {
     bool checksums = false;
     bool profile = false;
-    bool keep_state = false;              // variables as the last inference left them; else as after Load
+    bool keep_state = false;                            // variables as the last inference left them; else as after Load
+    void (*progress)(void* of, uint32_t op) = nullptr;  // called as each operator begins
+    void* progress_of = nullptr;
     const uint8_t* input_crcs = nullptr;  // u32, little-endian, one an input; null: taken as they are
   };
 

@@ -105,7 +105,9 @@ void Requests::Answer(const Header& header, const uint8_t* payload, uint32_t siz
   }
   reply_is_of_run_ = run;
   Send(answered_to, static_cast<uint8_t>(error.code), out.size());
-  if (error.ok() && answered_to.type == static_cast<uint8_t>(Request::kReset)) port::Reset();
+  if (!error.ok()) return;
+  if (answered_to.type == static_cast<uint8_t>(Request::kReset)) port::Reset();
+  if (answered_to.type == static_cast<uint8_t>(Request::kBaud)) port::SetBaud(new_baud_);
 }
 
 void Requests::Send(const Header& header, uint8_t status, uint32_t payload_size) {
@@ -158,6 +160,10 @@ Error Requests::Handle(const Header& header, PayloadReader& in, PayloadWriter& o
       return Memory(in, out);
     case Request::kPaths:
       return Paths(in, out);
+    case Request::kBaud:
+      return Baud(in);
+    case Request::kEcho:
+      return Echo(in, out);
     case Request::kReset:
       return in.AtEnd() ? Error{} : WrongLength();
     case Request::kBreak:
@@ -341,6 +347,10 @@ Error Requests::Run(PayloadReader& in, PayloadWriter& out) {
   run.profile = (asked & kRunProfile) != 0;
   run.keep_state = (asked & kRunKeepState) != 0;
   run.input_crcs = crcs;
+  if ((asked & kRunProgress) != 0) {
+    run.progress = SendProgress;
+    run.progress_of = this;
+  }
   const Error error = runner_.RunOnce(run);
   if (!error.ok()) return error;
 
@@ -384,6 +394,34 @@ Error Requests::OutputRead(PayloadReader& in, PayloadWriter& out) const {
   const Error error = runner_.ReadOutput(index, offset, size, &data);
   if (error.ok()) out.Put(data, size);
   return error;
+}
+
+Error Requests::Baud(PayloadReader& in) {
+  new_baud_ = in.U32();
+  if (!in.AtEnd()) return WrongLength();
+  if (new_baud_ != 0 && !port::CanBaud(new_baud_)) {
+    return Refuse(Code::kBadRequest, "the UART cannot be set to this rate", 0, new_baud_);
+  }
+  return {};
+}
+
+Error Requests::Echo(PayloadReader& in, PayloadWriter& out) const {
+  const uint32_t size = in.left();
+  out.Put(in.Bytes(size), size);
+  return {};
+}
+
+// Numbered as the RUN is. A frame of its own: the reply's place still holds the reply before.
+void Requests::SendProgress(void* requests, uint32_t op) {
+  Requests& self = *static_cast<Requests*>(requests);
+  uint8_t frame[kHeaderBytes + 8];
+  frame[0] = static_cast<uint8_t>(Request::kProgress) | kReply;
+  frame[1] = 0;
+  StoreU16(frame + 2, self.run_seq_);
+  StoreU32(frame + 4, self.session_);
+  StoreU32(frame + 8, op);
+  StoreU32(frame + 12, Crc32(0, frame, 12));
+  self.encoder_.WriteFrame(frame, sizeof(frame));
 }
 
 void Requests::AppendResults(bool profile, uint32_t first, uint32_t count, PayloadWriter& out) const {

@@ -55,12 +55,15 @@ class Requests {
   Error OpTensor(PayloadReader& in, PayloadWriter& out) const;
   Error OpRead(PayloadReader& in, PayloadWriter& out) const;
   Error OpWrite(PayloadReader& in);
+  Error Baud(PayloadReader& in);
+  Error Echo(PayloadReader& in, PayloadWriter& out) const;
 
   Error ReadMoment(PayloadReader& in, Moment* moment) const;
   void Reach(Moment moment);
   static void AppendMoment(Moment moment, PayloadWriter& out);
 
   void AppendResults(bool profile, uint32_t first, uint32_t count, PayloadWriter& out) const;
+  static void SendProgress(void* requests, uint32_t op);
   void Send(const Header& header, uint8_t status, uint32_t payload_size);
 
   ModelRunner& runner_;
@@ -77,6 +80,7 @@ class Requests {
   Moment at_ = 0;
   Moment wanted_ = 0;
   uint32_t reply_size_ = 0;
+  uint32_t new_baud_ = 0;  // to be set once the reply has left
   uint8_t reply_[kFrameBytes] = {};
 };
 

@@ -34,7 +34,10 @@ enum class Request : uint8_t {
   kOpTensor = 18,
   kOpRead = 19,
   kOpWrite = 20,
-  kFault = 0x7F,  // never requested: the device sends it on its own
+  kBaud = 24,
+  kEcho = 25,
+  kProgress = 26,  // never requested: the device sends it on its own
+  kFault = 0x7F,   // never requested: the device sends it on its own
 };
 constexpr uint8_t kReply = 0x80;
 
@@ -45,6 +48,7 @@ constexpr uint32_t kRunInput = 1u << 2;      // all inputs follow in the request
 constexpr uint32_t kRunOutput = 1u << 3;     // all outputs follow in the reply
 constexpr uint32_t kRunTicks = 1u << 4;      // reply only: ticks are those of the plain inference
 constexpr uint32_t kRunKeepState = 1u << 5;  // variables are as the last inference left them, not as after LOAD
+constexpr uint32_t kRunProgress = 1u << 6;   // a frame before each operator
 
 }  // namespace tinyhil
 

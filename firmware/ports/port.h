@@ -44,6 +44,12 @@ bool ModelSlotWritable();
 uint32_t StackBytes();      // reserved; 0: this port does not measure its stack
 uint32_t StackPeakBytes();  // most used since reset, by painting
 
+// What a port may leave out; the application then has answers of its own (app/port_defaults.cc).
+bool CanBaud(uint32_t baud);  // whether the UART can be set to that rate within 2 %
+void SetBaud(uint32_t baud);  // after all that was written has left; 0: the rate it started with
+uint32_t CounterHz();         // ticks of the counter in a second; 0: unknown
+uint32_t SocId();             // the register that says which chip this is (board.yaml, soc); 0: there is none
+
 [[noreturn]] void Reset();  // restarts the firmware as a power-on would
 
 // The registers a fault handler saved. The application supplies ReportFault; the port calls it on the fault

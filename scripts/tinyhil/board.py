@@ -10,8 +10,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tinyhil.assets import board_folders, firmware_dir
 from tinyhil.errors import BoardFileError, UnknownBoard
@@ -55,6 +56,33 @@ class BuildSpec:
 
 
 @dataclass(frozen=True)
+class SocSpec:
+    """The chip has `id` in those bits of the register at `address` that `mask` has."""
+
+    address: int
+    mask: int
+    id: int
+
+
+@dataclass(frozen=True)
+class SerialSpec:
+    """The serial port of the real board: where it is found, and how it is spoken to.
+
+    port: as `--port` takes it; "" for none. usb: (vendor, product). interface: which of several ports of one board.
+    baud: rates above the one the firmware starts with.
+    """
+
+    port: str = ""
+    usb: tuple[tuple[int, int], ...] = ()
+    interface: int = 0
+    baud: tuple[int, ...] = ()
+    flow_control: str = "none"
+
+
+NO_SERIAL = SerialSpec()
+
+
+@dataclass(frozen=True)
 class TargetSpec:
     """One way of running the board. `machine` and `args` are QEMU's; what follows the counter's scale is Renode's.
 
@@ -72,6 +100,7 @@ class TargetSpec:
     uart: str = ""
     mips: int | None = None
     since: str = ""
+    serial: SerialSpec = NO_SERIAL
 
 
 @dataclass(frozen=True)
@@ -121,6 +150,10 @@ class Board:
     stack_bytes: int
     bare_metal: BuildSpec | None
     targets: Mapping[str, TargetSpec]
+    clock_hz: int | None = None
+    soc: SocSpec | None = None
+    flash: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of each flasher by its name, in order of preference."""
     zephyr: ZephyrSpec | None = None
 
     @property
@@ -194,6 +227,8 @@ def _read(path: Path) -> Board:
     on_host = values["build"]["compiler"] == "host" if "build" in values else "native" in values["targets"]
     memory = _memory(file, on_host=on_host)
     targets = {name: _target(file, folder, ["targets", name]) for name in values["targets"]}
+    if "serial" in targets and "clock_hz" not in values:
+        raise file.error(["clock_hz"], "missing key: a board with a serial target says how fast its core runs")
     stack_bytes = _bytes(values["stack_bytes"])
     if stack_bytes % 8 != 0:
         raise file.error(["stack_bytes"], f"{stack_bytes} is not a multiple of 8")
@@ -209,6 +244,19 @@ def _read(path: Path) -> Board:
         bare_metal=build,
         targets=targets,
         zephyr=_zephyr(file, folder) if "zephyr" in values else None,
+        clock_hz=values.get("clock_hz"),
+        soc=SocSpec(**values["soc"]) if "soc" in values else None,
+        flash=values.get("flash", {}),
+    )
+
+
+def _serial(spec: Mapping[str, Any]) -> SerialSpec:
+    return SerialSpec(
+        port=spec.get("port", ""),
+        usb=tuple((int(text[:4], 16), int(text[5:], 16)) for text in spec.get("usb", ())),
+        interface=spec.get("interface", 0),
+        baud=tuple(sorted(spec.get("baud", ()), reverse=True)),
+        flow_control=spec.get("flow_control", "none"),
     )
 
 
@@ -255,6 +303,7 @@ def _target(file: YamlFile, folder: Path, at: Sequence[str]) -> TargetSpec:
         uart=spec.get("uart", ""),
         mips=spec.get("mips"),
         since=spec.get("since", ""),
+        serial=_serial(spec) if at[-1] == "serial" else NO_SERIAL,
     )
 
 

@@ -350,6 +350,10 @@ class _Build:
     def _port_defines(self) -> dict[str, str]:
         board = self._board
         defines = {**board.build.defines, "TINYHIL_SLOT_WRITABLE": str(int(board.slot.writable))}
+        if board.clock_hz is not None:
+            defines["TINYHIL_CLOCK_HZ"] = str(board.clock_hz)
+        if board.soc is not None:
+            defines["TINYHIL_SOC_ID_ADDRESS"] = f"{board.soc.address:#x}"
         if self._host:
             defines["TINYHIL_ARENA_BYTES"] = str(board.memory["ram"].bytes)
             defines["TINYHIL_SLOT_BYTES"] = str(board.slot.bytes if self._kind == "slot" else 0)

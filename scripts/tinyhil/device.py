@@ -37,14 +37,16 @@ from tinyhil.errors import (
     UnsupportedOperator,
     WrongDevice,
 )
-from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused
-from tinyhil.link.commands import Commands, LoadReply, Memory, Moment, OpPath, TensorReply
+from tinyhil.fault import likely_cause
+from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused, Watch
+from tinyhil.link.commands import Commands, LoadReply, Memory, Moment, OpPath, RunReply, TensorReply
 from tinyhil.link.protocol import PROTOCOL_VERSION, Run, Status
 from tinyhil.record import ArenaTensor
 from tinyhil.slot import HEADER_BYTES, slot_image
 from tinyhil.target import make_target
 
 if TYPE_CHECKING:
+    from tinyhil.attachment import Attachment
     from tinyhil.board import Board
     from tinyhil.build import Image
     from tinyhil.link.channel import Channel
@@ -58,6 +60,8 @@ PATIENCE_S = 10.0
 _ALLOWANCE_S_PER_MAC = 4e-6  # 40 times what a Cortex-M0 needs in an emulator of 100 million instructions a second
 _GUESS_S_PER_MAC = 1e-7
 _GUESS_S_PER_MODEL_BYTE = 1e-6
+_WORK_PER_ELEMENT = 4
+_ANSWERS_AGAIN = "it answers again"
 
 Wrap = Callable[["Channel"], "Channel"]
 
@@ -102,16 +106,18 @@ class Device:
         image: Image,
         make: Callable[[bytes | None], Target],
         *,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
         wrap: Wrap | None = None,
     ) -> None:
-        """make: a target, not yet started, with the given bytes in its model slot. wrap: see `open`."""
+        """make: a target, not yet started, with the given bytes in its model slot. patience_s, wrap: see `open`."""
         self.board = board
         self.image = image
         self.info: dict[str, str] = {}
         self._make = make
         self._wrap: Wrap = wrap or (lambda channel: channel)
-        self._patience_s = patience_s
+        self._asked_patience_s = patience_s
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
+        self._op_names: list[str] = []
         self._closed = False
         self._model: Model | None = None  # loaded
         self._provided: str | None = None  # sha256 of the model in the slot
@@ -124,17 +130,24 @@ class Device:
         image: Image,
         model: Model | None = None,
         *,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
         wrap: Wrap | None = None,
+        attachment: Attachment | None = None,
     ) -> Device:
         """Starts the board with the image, and with the model (if one is given) in its slot.
 
+        patience_s: how long the device may take over anything but an inference; None: what its target allows.
+        attachment: how a real board hangs on this computer.
         wrap: makes of the channel to the device another one: LossyChannel, a recorder.
 
         Raises UnknownBoard (no such target), SlotOverflow, MissingTool, and what TargetError stands for.
         """
         device = cls(
-            board, image, lambda slot: make_target(target_name, board, image, slot), patience_s=patience_s, wrap=wrap
+            board,
+            image,
+            lambda slot: make_target(target_name, board, image, slot, attachment),
+            patience_s=patience_s,
+            wrap=wrap,
         )
         device.start(model)
         return device
@@ -145,10 +158,14 @@ class Device:
         if model is not None and self.image.slot is not None:
             slot = self._slot_image(model)
         self._target = self._make(slot)
-        self._provided = model.sha256 if slot is not None and model is not None else None
+        if self._asked_patience_s is None:
+            self._patience_s = self._target.patience_s
+        self._provided = None
         self._model = None
         try:
             self._connect(self._wrap(self._target.start()))
+            if slot is not None and model is not None and self._target.slot_in_place:
+                self._provided = model.sha256
             if self._closed:
                 raise TargetError("the device was closed while it started")
         except BaseException:
@@ -156,7 +173,12 @@ class Device:
             raise
 
     def _connect(self, channel: Channel) -> None:
-        self._link = Link(channel, window=self._target.window, allowance=self._target.allowance)
+        self._link = Link(
+            channel,
+            window=self._target.window,
+            allowance=self._target.allowance,
+            line_bytes_per_s=self._target.line_bytes_per_s,
+        )
         self._commands = Commands(self._link, allowance_s=self._patience_s, write_memory=self._target.write_memory)
         with self._errors():
             self._link.open(self._patience_s)
@@ -220,6 +242,7 @@ class Device:
         self._check_tensors("input", inputs, model.input_tensors)
         self._check_tensors("output", outputs, model.output_tensors)
         self._model = model
+        self._op_names = names
         return Loaded(reply.arena_used, reply.arena_bytes, names, inputs, outputs)
 
     def _provide(self, model: Model) -> None:
@@ -233,6 +256,9 @@ class Device:
         elif writable:
             with self._errors():
                 self._commands.write_slot(image)
+            provided = True
+        elif self._target.fill_slot(image):
+            self.reconnect()
             provided = True
         else:
             provided = False
@@ -295,13 +321,7 @@ class Device:
             asked |= Run.PROFILE
         if keep_state:
             asked |= Run.KEEP_STATE
-        with self._errors():
-            reply = self._commands.run(
-                data,
-                asked,
-                allowance_s=self._patience_s + _ALLOWANCE_S_PER_MAC * model.macs,
-                guess_s=_GUESS_S_PER_MAC * model.macs,
-            )
+        reply = self._run(model, data, asked)
         outputs = [
             np.frombuffer(raw, tensor.dtype).reshape(tensor.shape)
             for raw, tensor in zip(reply.outputs, model.output_tensors, strict=True)
@@ -313,6 +333,38 @@ class Device:
             op_writes=reply.op_writes,
             op_units=self._op_units(reply.op_milliticks),
         )
+
+    def _run(self, model: Model, data: list[bytes], asked: Run) -> RunReply:
+        """Where the target says how long an operator may take, the device tells of each as it begins.
+
+        But not in an inference whose cost counts: nothing else runs in that. If it does not end in the time that all
+        operators together may take, it runs again, watched, so that the error can say which one hangs.
+        """
+        allowances_s = [self._target.op_allowance_s(work) for work in operator_work(model)]
+        known_s = [allowance_s for allowance_s in allowances_s if allowance_s is not None]
+        watched = bool(known_s) and len(known_s) == len(self._op_names)
+        if watched and asked & (Run.CHECKSUMS | Run.PROFILE):
+            return self._run_watched(data, asked, known_s)
+        try:
+            with self._errors():
+                return self._commands.run(
+                    data,
+                    asked,
+                    allowance_s=sum(known_s) if watched else self._patience_s + _ALLOWANCE_S_PER_MAC * model.macs,
+                    guess_s=_GUESS_S_PER_MAC * model.macs,
+                )
+        except TargetHung as hung:
+            if watched and _ANSWERS_AGAIN in hung.details:
+                self.load(model)
+                self._run_watched(data, asked, known_s)
+            raise
+
+    def _run_watched(self, data: list[bytes], asked: Run, allowances_s: list[float]) -> RunReply:
+        watch = Watch(allowances_s, self._patience_s)
+        with self._errors(watch):
+            return self._commands.run(
+                data, asked | Run.PROGRESS, allowance_s=0, guess_s=self._patience_s / 4, watch=watch
+            )
 
     def _op_units(self, milliticks: list[int] | None) -> list[int] | None:
         if milliticks is None:
@@ -407,7 +459,7 @@ class Device:
 
     # What goes wrong ----------------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, watch: Watch | None = None) -> Iterator[None]:
         """Turns what the link raises into what it means for whoever uses the device."""
         try:
             yield
@@ -416,7 +468,7 @@ class Device:
         except Fault as fault:
             raise self._fault(fault) from fault
         except NoAnswer as silence:
-            raise self._silence(silence) from silence
+            raise self._silence(silence, watch) from silence
         except EOFError as end:
             raise self._end() from end
         except ProtocolError as error:
@@ -431,7 +483,7 @@ class Device:
             return error
         return TargetDied("the connection to the device ended", details=self.last_words())
 
-    def _silence(self, silence: NoAnswer) -> TinyhilError:
+    def _silence(self, silence: NoAnswer, watch: Watch | None = None) -> TinyhilError:
         try:
             self._target.check(answered=self._link.heard)
         except TargetError as error:
@@ -450,21 +502,54 @@ class Device:
                 next_step="Check that the image is this board's, and that its UART is the one connected.",
                 details=self.last_words(),
             )
+        details = self.last_words()
+        if recovered := self._recover():
+            details = "\n".join(line for line in (details, f"{recovered}; {_ANSWERS_AGAIN}") if line)
+        if watch is not None and watch.op is not None:
+            return TargetHung(
+                f"the device hangs in operator {watch.op} {self._op_names[watch.op]}: no progress in "
+                f"{watch.waited_s:.1f} s, far more than its multiplications take at the board's clock",
+                next_step="Look at that kernel, with a debugger halted there.",
+                details=details,
+            )
         return TargetHung(
             f"the device stopped answering: {asked}" + (f"; {where}" if where else ""),
             next_step="Look at what it executes there; an inference that needs longer than this has no end.",
-            details=self.last_words(),
+            details=details,
         )
+
+    def _recover(self) -> str:
+        recovered = self._target.recover()
+        if recovered:
+            try:
+                self._model = None
+                self._link.leave()
+                self._link.open(self._patience_s)
+            except (NoAnswer, Refused, Fault, EOFError, TargetError):
+                return ""
+        return recovered
 
     def _fault(self, fault: Fault) -> DeviceFault:
         pc = fault.registers.get("pc", 0)
         function = self._target.symbolize(pc) if pc else ""
         registers = "  ".join(f"{name} {value:#010x}" for name, value in fault.registers.items())
+        caller = fault.registers.get("lr", 0)
+        called_from = self._target.symbolize(caller) if caller else ""
+        cause = likely_cause(fault.kind, fault.registers)
         self._target.settle()
         return DeviceFault(
             f"the firmware took a {fault.kind} at {pc:#010x}" + (f" in {function}" if function else ""),
             next_step="Open the image at that address: addr2line -e with the ELF file of the record's build.",
-            details="\n".join(text for text in (registers, self._target.last_words()) if text),
+            details="\n".join(
+                text
+                for text in (
+                    f"likely cause: {cause}" if cause else "",
+                    f"called from {caller:#010x} {called_from}" if called_from else "",
+                    registers,
+                    self._target.last_words(),
+                )
+                if text
+            ),
         )
 
 
@@ -534,6 +619,16 @@ class StoppedRun:
         if len(raw) != tensor.bytes:
             raise LinkBroken(f"the device has {len(raw)} bytes of tensor {tensor.name}, the model {tensor.bytes}")
         return np.frombuffer(raw, tensor.dtype).reshape(tensor.shape)
+
+
+def operator_work(model: Model) -> list[int]:
+    """What each operator has to do, in multiplications: its own, and what reading and writing its tensors is worth."""
+    return [
+        operator.macs
+        + _WORK_PER_ELEMENT
+        * sum(model.tensors[index].elements for index in (*operator.inputs, *operator.outputs) if index >= 0)
+        for operator in model.operators
+    ]
 
 
 def refusal(board: Board, refused: Refused) -> TinyhilError:

@@ -224,6 +224,73 @@ class CellTimeout(TargetError):
     exit_status = 40
 
 
+# A real board --------------------------------------------------------------------------------------------------------
+class BoardError(TargetError):
+    """Base of what is wrong with a real board, its port or its probe."""
+
+    exit_status = 70
+
+
+class PortNotFound(BoardError):
+    """No such serial port, or none that fits what was asked for, or several."""
+
+    exit_status = 71
+
+
+class PortDenied(BoardError):
+    """The serial port may not be opened by this user. Has the udev rule to add."""
+
+    exit_status = 72
+
+
+class PortBusy(BoardError):
+    """Another program has the serial port open. Says which."""
+
+    exit_status = 73
+
+
+class BoardInUse(BoardError):
+    """Another tinyhil holds the board's lock, or another user its place in the lab. Says who."""
+
+    exit_status = 74
+
+
+class FlashFailed(BoardError):
+    """The flashing tool failed. Has its own last lines."""
+
+    exit_status = 75
+
+
+class NoFlasher(BoardError):
+    """The board has to be flashed, and nothing is there to do it with."""
+
+    exit_status = 76
+
+
+class WrongImage(WrongDevice):
+    """The right board, but not the image or model that was flashed: stale, or of another build."""
+
+    exit_status = 77
+
+
+class GarbledLine(BoardError):
+    """Bytes arrive, and they are neither frames nor text: the wrong baud rate, most likely."""
+
+    exit_status = 78
+
+
+class Unplugged(BoardError):
+    """The serial port vanished in the middle."""
+
+    exit_status = 79
+
+
+class LabError(BoardError):
+    """The labgrid coordinator, or the place that was asked for, is not there."""
+
+    exit_status = 80
+
+
 # The host ------------------------------------------------------------------------------------------------------------
 class OutputUnwritable(TinyhilError):
     """A result, a cache entry or a log cannot be written: the disk is full, or the folder may not be written to."""

@@ -36,12 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "tinyhil: models on microcontrollers")
     several: dict[str, Any] = {"action": "append", "default": []}
     group.addoption("--hil-board", metavar="NAMES", help="boards to test on, with commas (tinyhil boards)", **several)
-    group.addoption("--hil-target", metavar="NAME", help="qemu, native, ... [each board's first]")
+    group.addoption("--hil-target", metavar="NAME", help="qemu, native, serial, ... [each board's first]")
     group.addoption("--hil-firmware", metavar="NAME", help="bare_metal or zephyr [each board's first]")
     group.addoption("--hil-model", metavar="FILE", help="a .tflite model, repeatable", **several)
     group.addoption(
         "--hil-golden", metavar="FILE", help="a golden set, instead of the model's own; repeatable", **several
     )
+    from tinyhil.attachment import HELP, OPTIONS
+
+    for name, option in OPTIONS.items():
+        group.addoption(
+            f"--hil-{option}", metavar=option.upper(), dest=f"hil_{name}", help=f"target serial: {HELP[name]}"
+        )
     group.addoption(
         "--hil-require", metavar="NAMES", help="what may not be missing: fail where a test would skip", **several
     )
@@ -51,6 +57,8 @@ class Bench:
     """What one pytest session tests on: the options, and at most one running device, kept for the next test."""
 
     def __init__(self, config: pytest.Config) -> None:
+        from tinyhil.attachment import OPTIONS
+
         option = config.getoption
         here = config.invocation_params.dir
         self.boards = _split(option("--hil-board"))
@@ -58,6 +66,7 @@ class Bench:
         self.firmware: str | None = option("--hil-firmware")
         self.models = [here / name for name in option("--hil-model")]
         self.golden_files = [here / name for name in option("--hil-golden")]
+        self._options = {name: option(f"hil_{name}") for name in OPTIONS}
         self.required = _split(option("--hil-require"))
         self._goldens: dict[str, GoldenSet] = {}
         self._key: tuple[str, str, str] | None = None
@@ -124,6 +133,7 @@ class Bench:
 
     def device(self, board: Board, model: Model) -> Device:
         """A device with the model freshly loaded. The one of the test before is used again where it still answers."""
+        from tinyhil.attachment import Attachment
         from tinyhil.build import build_image
         from tinyhil.device import Device
         from tinyhil.errors import TargetError
@@ -137,7 +147,7 @@ class Bench:
                 pass
         self.close()
         image = build_image(board, firmware=self.firmware_of(board))
-        device = Device.open(board, key[1], image, model)
+        device = Device.open(board, key[1], image, model, attachment=Attachment.of(self._options))
         try:
             device.load(model)
         except BaseException:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from tinyhil import __version__
+from tinyhil.attachment import OPTIONS, Attachment
 from tinyhil.device import Device, Loaded, Memory
 from tinyhil.errors import (
     ArenaOverflow,
@@ -117,6 +118,11 @@ def _variable(name: str, default: Any) -> Any:
     return default if value in ("", None) else value
 
 
+def _attachment() -> Attachment:
+    """The variables PORT, WAIT, RESET, POWER and FLASH."""
+    return Attachment.of({name: _variable(option.upper(), None) for name, option in OPTIONS.items()})
+
+
 class _Rig(Protocol):
     """A started device, and what can be done to it from outside."""
 
@@ -145,7 +151,7 @@ class _Driven:
         self.board, self.target, self.image = board, target, image
         self._channel: LossyChannel | None = None
         self._lose_every = 0
-        self.device = Device.open(board, target, image, wrap=self._wrap)
+        self.device = Device.open(board, target, image, wrap=self._wrap, attachment=_attachment())
 
     def _wrap(self, channel: Channel) -> Channel:
         """A device that is restarted for another model has another channel."""
@@ -334,8 +340,12 @@ class DeviceLibrary:
 
     | ``${BOARD}``   | a board's name, as ``tinyhil boards`` lists them |
     | ``${MODEL}``   | a .tflite file, or the name of one of tinyhil's own models |
-    | ``${TARGET}``  | qemu, renode, native; where it is not given, the board's first |
+    | ``${TARGET}``  | qemu, renode, native, serial; where it is not given, the board's first |
     | ``${FIRMWARE}`` | bare_metal or zephyr; where it is not given, the board's first |
+    | ``${PORT}``    | target serial: path, VID:PID, serial number or URL of the board's port |
+    | ``${WAIT}``    | target serial: seconds to wait for a board that is in use |
+    | ``${RESET}``, ``${POWER}`` | target serial: shell commands that reset the board, and switch it off and on |
+    | ``${FLASH}``   | target serial: the tool to flash with |
     | ``${VECTORS}`` | run only so many of the golden vectors |
     | ``${REQUIRE}`` | ``oracle``: fail, and do not skip, where golden vectors cannot be made |
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinyhil import __version__
+from tinyhil.attachment import NOT_NAMED, Attachment
 from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
 from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, OperatorResult, Record
 
@@ -48,6 +49,7 @@ class Plan:
     golden: Path | None = None  # instead of the set beside the model
     inputs: tuple[Path, ...] = ()  # the user's own: one .npy per model input
     budgets: Budgets | None = None  # what the cell may cost, and whether it is expected to fail
+    attachment: Attachment = NOT_NAMED  # how a real board hangs on this computer
     required: frozenset[str] = frozenset()  # what may not be missing: a cell that needs it fails instead of skipping
 
     def arguments(self) -> list[str]:
@@ -65,6 +67,7 @@ class Plan:
             words += ["--input", str(path)]
         if self.budgets is not None:
             words += ["--budgets", str(self.budgets.path)]
+        words += self.attachment.arguments()
         return words
 
 
@@ -334,7 +337,7 @@ class _Run:
         from tinyhil.verdict import run_golden
 
         self.progress("boot", 0, len(golden.kinds))
-        device = Device.open(board, cell.target, image, model)
+        device = Device.open(board, cell.target, image, model, attachment=plan.attachment)
         with device:
             try:
                 self.guard.holds(device)

@@ -20,19 +20,39 @@ constexpr uint32_t kStateReceived = 1u << 1;
 constexpr uint32_t kControlSend = 1u << 0;
 constexpr uint32_t kControlReceive = 1u << 1;
 
+constexpr uint32_t kLeastDivisor = 16;
+constexpr uint32_t kDivisors = 1u << 20;
 constexpr uint32_t kDivisor = TINYHIL_UART_CLOCK_HZ / TINYHIL_UART_BAUD;
-static_assert(kDivisor >= 16 && kDivisor < (1u << 20), "the CMSDK UART divides its clock by 16 to 1,048,575");
+static_assert(kDivisor >= kLeastDivisor && kDivisor < kDivisors, "the CMSDK UART divides its clock by 16 to 1,048,575");
+
+uint32_t divisor = kDivisor;
 
 }  // namespace
 
 void UartInit() {
-  Register(kDivider) = kDivisor;
+  Register(kDivider) = divisor = kDivisor;
   Register(kControl) = kControlSend | kControlReceive;
 }
 
 int ReadByte() {
   if ((Register(kState) & kStateReceived) == 0) return -1;
   return static_cast<int>(Register(kData) & 0xFF);
+}
+
+bool CanBaud(uint32_t baud) {
+  if (baud == 0 || baud > TINYHIL_UART_CLOCK_HZ) return false;
+  const uint32_t wanted = TINYHIL_UART_CLOCK_HZ / baud;
+  if (wanted < kLeastDivisor || wanted >= kDivisors) return false;
+  const uint32_t made = TINYHIL_UART_CLOCK_HZ / wanted;
+  return made - baud <= baud / 50;
+}
+
+// The state tells when the buffer is empty, not when the last byte has left: that takes ten bits more.
+void SetBaud(uint32_t baud) {
+  while ((Register(kState) & kStateSendFull) != 0) {
+  }
+  for (uint32_t i = 0; i < 12 * divisor; ++i) __asm__ volatile("");
+  Register(kDivider) = divisor = baud != 0 ? TINYHIL_UART_CLOCK_HZ / baud : kDivisor;
 }
 
 void Write(const uint8_t* data, uint32_t size) {

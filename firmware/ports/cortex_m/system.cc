@@ -127,6 +127,14 @@ uint32_t StackPeakBytes() {
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(__stack_top) - reinterpret_cast<uintptr_t>(word));
 }
 
+#ifdef TINYHIL_CLOCK_HZ
+uint32_t CounterHz() { return TINYHIL_CLOCK_HZ; }
+#endif
+
+#ifdef TINYHIL_SOC_ID_ADDRESS
+uint32_t SocId() { return Register(TINYHIL_SOC_ID_ADDRESS); }
+#endif
+
 [[noreturn]] void Reset() {
   __asm volatile("dsb" ::: "memory");
   Register(kAircr) = kAircrResetRequest;

@@ -42,8 +42,14 @@ constexpr uint32_t kInputPulledUp = 3u << 2;
 constexpr uintptr_t kInstructionCache = 0x4001E540;
 
 // The product specification has a table of values, no formula.
-static_assert(TINYHIL_UART_BAUD == 115200, "the one baud rate whose value is here");
-constexpr uint32_t kBaud115200 = 0x01D60000;
+static_assert(TINYHIL_UART_BAUD == 115200, "the rate to start with is the first of the table");
+struct Rate {
+  uint32_t baud;
+  uint32_t value;
+};
+constexpr Rate kRates[] = {
+    {115200, 0x01D60000}, {230400, 0x03B00000}, {460800, 0x07400000}, {921600, 0x0F000000}, {1000000, 0x10000000},
+};
 
 constexpr uint32_t kRamEndBytes = 16;  // image.ld
 __attribute__((section(".ram_end"))) volatile uint8_t ram_end[kRamEndBytes];
@@ -69,12 +75,28 @@ void UartInit() {
   Register(kGpioConfigureRx) = kInputPulledUp;
   Register(kSelectTx) = TINYHIL_TX_PIN;
   Register(kSelectRx) = TINYHIL_RX_PIN;
-  Register(kBaud) = kBaud115200;
+  Register(kBaud) = kRates[0].value;
   Register(kEnable) = kEnableUarte;
   Register(kReceiveTo) = Address(&received);
   Register(kReceiveBytes) = 1;
   Clear(kReceived);
   Register(kStartReceive) = 1;
+}
+
+bool CanBaud(uint32_t baud) {
+  for (const Rate& rate : kRates) {
+    if (rate.baud == baud) return true;
+  }
+  return false;
+}
+
+// Write ends when the last byte has left.
+void SetBaud(uint32_t baud) {
+  uint32_t value = kRates[0].value;
+  for (const Rate& rate : kRates) {
+    if (rate.baud == baud) value = rate.value;
+  }
+  Register(kBaud) = value;
 }
 
 int ReadByte() {

@@ -37,23 +37,32 @@ constexpr uint32_t kControlOn = (1u << 3) | (1u << 2) | (1u << 0);  // TE, RE, U
 // The same bits in both generations.
 constexpr uint32_t kStatusErrors = 0xF;  // parity, framing, noise, overrun
 constexpr uint32_t kStatusReceived = 1u << 5;
+constexpr uint32_t kStatusSent = 1u << 6;
 constexpr uint32_t kStatusSendEmpty = 1u << 7;
 
 // An LPUART counts 256ths of its clock. To the nearest, since the division leaves a rest.
 constexpr uint64_t kScaledClock = uint64_t{TINYHIL_UART_CLOCK_HZ} * (TINYHIL_UART_IS_LPUART ? 256 : 1);
-constexpr uint64_t kDivisor = (kScaledClock + TINYHIL_UART_BAUD / 2) / TINYHIL_UART_BAUD;
-static_assert(TINYHIL_UART_IS_LPUART ? kDivisor >= 0x300 && kDivisor < (1u << 20)
-                                     : kDivisor >= 16 && kDivisor < (1u << 16),
+constexpr uint64_t Divisor(uint64_t baud) { return (kScaledClock + baud / 2) / baud; }
+
+constexpr bool InRange(uint64_t divisor) {
+  return TINYHIL_UART_IS_LPUART ? divisor >= 0x300 && divisor < (1u << 20) : divisor >= 16 && divisor < (1u << 16);
+}
+
+// To within 2 %.
+constexpr bool Exact(uint64_t baud) {
+  const uint64_t made = kScaledClock / Divisor(baud);
+  return made * 50 >= baud * 49 && made * 50 <= baud * 51;
+}
+
+static_assert(InRange(Divisor(TINYHIL_UART_BAUD)),
               "the divider of a USART is 16 to 65,535, that of an LPUART 768 to 1,048,575");
-constexpr uint64_t kBaudMade = kScaledClock / kDivisor;
-static_assert(kBaudMade * 50 >= TINYHIL_UART_BAUD * 49ull && kBaudMade * 50 <= TINYHIL_UART_BAUD * 51ull,
-              "the clock does not divide to within 2 % of the baud rate");
+static_assert(Exact(TINYHIL_UART_BAUD), "the clock does not divide to within 2 % of the baud rate");
 
 }  // namespace
 
 void UartInit() {
   ClockInit();
-  Register(kDivider) = static_cast<uint32_t>(kDivisor);
+  Register(kDivider) = static_cast<uint32_t>(Divisor(TINYHIL_UART_BAUD));
   Register(kControl) = kControlOn;
 }
 
@@ -64,6 +73,17 @@ int ReadByte() {
 #endif
   if ((status & kStatusReceived) == 0) return -1;
   return static_cast<int>(Register(kReceived) & 0xFF);  // after the status, this clears errors in generation 1
+}
+
+bool CanBaud(uint32_t baud) { return baud != 0 && InRange(Divisor(baud)) && Exact(baud); }
+
+// The divider may be written only while the USART is off.
+void SetBaud(uint32_t baud) {
+  while ((Register(kStatus) & kStatusSent) == 0) {
+  }
+  Register(kControl) = 0;
+  Register(kDivider) = static_cast<uint32_t>(Divisor(baud != 0 ? baud : TINYHIL_UART_BAUD));
+  Register(kControl) = kControlOn;
 }
 
 void Write(const uint8_t* data, uint32_t size) {

@@ -35,6 +35,18 @@ def firmware_option(function: _F) -> _F:
     )(function)
 
 
+def attachment_options(function: _F) -> _F:
+    """How a real board hangs on this computer: --port and the others, by the names of Attachment's fields."""
+    from tinyhil.attachment import HELP, OPTIONS
+
+    for name, option in reversed(OPTIONS.items()):
+        kind = click.FloatRange(min=0) if name == "wait_s" else click.STRING
+        metavar = {"wait_s": "SECONDS", "reset": "COMMAND", "power": "COMMAND", "flash": "TOOL"}.get(name, "PORT")
+        text = f"Target serial: {HELP[name]}."
+        function = click.option(f"--{option}", name, type=kind, metavar=metavar, help=text)(function)
+    return function
+
+
 def names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """Callback of a repeatable option that also takes commas: `--boards a,b --boards c` is (a, b, c)."""
     return tuple(name.strip() for item in value for name in item.split(",") if name.strip())

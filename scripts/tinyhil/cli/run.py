@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from tinyhil.cli.options import budgets_option, firmware_option, json_option
+from tinyhil.cli.options import attachment_options, budgets_option, firmware_option, json_option
 
 
 @click.command("run")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--board", "-b", required=True, help="A board's name: see `tinyhil boards`.")
-@click.option("--target", "-t", help="qemu, native, ...  [default: the board's first]")
+@click.option("--target", "-t", help="qemu, native, serial, ...  [default: the board's first]")
 @firmware_option
 @click.option("--seed", default=0, show_default=True, help="Seed of vectors that are made on the spot.")
 @click.option("--vectors", type=click.IntRange(min=1), metavar="N", help="Run only the first N vectors.")
@@ -33,10 +33,12 @@ from tinyhil.cli.options import budgets_option, firmware_option, json_option
     help="Run these inputs instead, one file per input of the model.",
 )
 @budgets_option
+@attachment_options
 @json_option
 @click.pass_context
 def run_command(
     ctx: click.Context,
+    /,
     model: Path,
     board: str,
     target: str | None,
@@ -48,12 +50,14 @@ def run_command(
     inputs: tuple[Path, ...],
     budgets_path: Path | None,
     as_json: bool,
+    **attached: str | float | None,
 ) -> None:
     """Run MODEL on a board and compare every output with the golden set, bit for bit.
 
     Golden vectors are made on the spot where the model has no stored set. Exit status: 0 the same, 1 another output,
     otherwise what went wrong (see README.md).
     """
+    from tinyhil.attachment import Attachment
     from tinyhil.board import load_board
     from tinyhil.budget import load_budgets
     from tinyhil.record import Cell
@@ -69,6 +73,7 @@ def run_command(
         arena_bytes=arena_bytes,
         golden=golden,
         inputs=inputs,
+        attachment=Attachment.of(attached),
         required=ORACLE,
     )
     found = load_board(board)

@@ -77,10 +77,10 @@ class TtyChannel:
     """A channel over an open terminal (a pty, a serial port), which it closes. Writing is given up as with sockets."""
 
     _READ_BYTES = 65536
-    _WRITE_TIMEOUT_S = 1.0
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, write_timeout_s: float = 1.0) -> None:
         os.set_blocking(fd, False)
+        self._write_timeout_s = write_timeout_s
         self._fd = fd
         self._lock = threading.Lock()
         self._closed = False
@@ -101,7 +101,7 @@ class TtyChannel:
         return data
 
     def write(self, data: bytes) -> None:
-        end = time.monotonic() + self._WRITE_TIMEOUT_S
+        end = time.monotonic() + self._write_timeout_s
         left = memoryview(data)
         try:
             while left and (rest_s := end - time.monotonic()) > 0:

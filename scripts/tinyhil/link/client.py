@@ -22,6 +22,7 @@ from tinyhil.link.frame import Damaged, Frame, Splitter, Text, encode_frame
 from tinyhil.link.protocol import MAX_PAYLOAD, REPLY, Request, Status
 
 _TEXT_KEPT_BYTES = 4096
+_STRAY_BYTES = 3  # may be the rest of something that began before
 _LONGEST_PIECE = MAX_PAYLOAD + 64
 _FIRST_GUESS_S = 0.25  # of a reply's time, before any came
 _SHORTEST_RESEND_S = 0.02
@@ -96,6 +97,32 @@ def wall_clock(allowance_s: float) -> Expired:
     return lambda: time.monotonic() > end
 
 
+class Watch:
+    """Watches the operators of an inference go by: each has a time of its own, and one that needs more is stuck."""
+
+    def __init__(self, allowances_s: Sequence[float], start_s: float) -> None:
+        """allowances_s: of each operator. start_s: how long it may take until the first begins."""
+        self._allowances_s = allowances_s
+        self._end = time.monotonic() + start_s
+        self.op: int | None = None
+        """The operator that began last."""
+        self._began = time.monotonic()
+
+    def began(self, op: int) -> None:
+        if op < len(self._allowances_s) and op != self.op:
+            self.op = op
+            self._began = time.monotonic()
+            self._end = self._began + self._allowances_s[op]
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._end - time.monotonic())
+
+    @property
+    def waited_s(self) -> float:
+        return time.monotonic() - self._began
+
+
 @dataclass
 class _Waiting:
     index: int
@@ -104,6 +131,7 @@ class _Waiting:
     sent_at: float
     order: int
     times_sent: int = 1
+    heard_at: float = 0.0
 
 
 class _ReplyTime:
@@ -141,9 +169,16 @@ class Link:
     """
 
     def __init__(
-        self, channel: Channel, *, window: int = 4, allowance: Callable[[float], Expired] = wall_clock
+        self,
+        channel: Channel,
+        *,
+        window: int = 4,
+        allowance: Callable[[float], Expired] = wall_clock,
+        line_bytes_per_s: float | None = None,
     ) -> None:
-        """window: requests that may be on their way at once. allowance: what measures the time a device may take."""
+        """window: requests that may be on their way at once. allowance: what measures the time a device may take.
+        line_bytes_per_s: what the line carries, where that counts.
+        """
         self._channel = channel
         self._window = window
         self._allowance = allowance
@@ -154,6 +189,8 @@ class Link:
         self._order = 0
         self._times: dict[Request, _ReplyTime] = {}
         self._text = b""
+        self._line_s = 1.0 / line_bytes_per_s if line_bytes_per_s else 0.0
+        self._watch: Watch | None = None
         self.resent = 0
         self.damaged = 0
 
@@ -171,6 +208,16 @@ class Link:
         """The last that the device wrote outside frames."""
         return self._text.decode("ascii", "replace")
 
+    @property
+    def unreadable(self) -> bytes:
+        """The last of what came and was neither frame nor text."""
+        return self._splitter.unreadable
+
+    @property
+    def garbled(self) -> bool:
+        """Whether bytes came, and nothing could be made of them."""
+        return not self._opened and not self._text and len(self.unreadable) > _STRAY_BYTES
+
     def open(self, allowance_s: float) -> None:
         """Begins a session. What the device says before its answer is of no session and is not looked at."""
         self._opened = False
@@ -182,9 +229,24 @@ class Link:
         """The device is about to restart: its session ends, and that is no error."""
         self._opened = False
 
-    def request(self, request: Request, payload: bytes = b"", *, allowance_s: float, guess_s: float = 0.0) -> bytes:
-        """One request; its reply's payload. guess_s: how long the reply may take where none of its kind came yet."""
-        return self.exchange([(request, payload)], allowance_s, guess_s)[0]
+    def request(
+        self,
+        request: Request,
+        payload: bytes = b"",
+        *,
+        allowance_s: float,
+        guess_s: float = 0.0,
+        watch: Watch | None = None,
+    ) -> bytes:
+        """One request; its reply's payload. guess_s: how long the reply may take where none of its kind came yet.
+
+        watch: what is told of the operators that a RUN reports, and ends the wait instead of `allowance_s`.
+        """
+        self._watch = watch
+        try:
+            return self.exchange([(request, payload)], allowance_s, guess_s)[0]
+        finally:
+            self._watch = None
 
     def exchange(
         self, requests: Sequence[tuple[Request, bytes]], allowance_s: float, guess_s: float = 0.0
@@ -258,17 +320,28 @@ class Link:
         """Waits for replies to what is waiting; at least one."""
         began = time.monotonic()
         overdue_s = max(self._time_of(entry.request).overdue_s(guess_s) for entry in waiting.values())
+        overdue_s += self._line_s * sum(len(entry.frame) for entry in waiting.values())
+        watch = self._watch
         expired: Expired | None = None
         damaged_before = self.damaged
         while True:
-            silent_since = max(entry.sent_at for entry in waiting.values())
-            data = self._channel.read(max(0.0, silent_since + overdue_s - time.monotonic()))
+            silent_since = max(max(entry.sent_at, entry.heard_at) for entry in waiting.values())
+            patience_s = max(0.0, silent_since + overdue_s - time.monotonic())
+            if watch is not None:
+                patience_s = min(patience_s, watch.left_s)
+            data = self._channel.read(patience_s)
+            if watch is not None and not data and not watch.left_s:
+                first = next(iter(waiting.values()))
+                raise NoAnswer(first.request, watch.waited_s, first.times_sent, self.damaged - damaged_before)
             if data:
                 if found := self._take(data, waiting):
                     return found
                 if time.monotonic() < silent_since + overdue_s:
                     continue
-            if expired is None:
+            if watch is not None:
+                if time.monotonic() < silent_since + overdue_s:
+                    continue
+            elif expired is None:
                 expired = self._allowance(allowance_s)
             elif expired():
                 first = next(iter(waiting.values()))
@@ -289,6 +362,11 @@ class Link:
             elif isinstance(piece, Damaged):
                 self.damaged += 1
                 resend_oldest = True
+            elif piece.type == Request.PROGRESS | REPLY:
+                entry = waiting.get(piece.seq)
+                if self._watch is not None and entry is not None and len(piece.payload) == 4:
+                    self._watch.began(struct.unpack("<I", piece.payload)[0])
+                    entry.heard_at = time.monotonic()  # it has arrived
             elif piece.type == Request.FAULT | REPLY:
                 raise Fault.parse(_words(piece.payload))
             else:

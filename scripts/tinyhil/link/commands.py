@@ -8,11 +8,12 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tinyhil.link.client import Link, ProtocolError, Refused
+from tinyhil.link.client import Link, ProtocolError, Refused, Watch
 from tinyhil.link.protocol import MAX_PAYLOAD, TENSOR_TYPES, Request, Run, Status
 
 _INPUT_WRITE = struct.Struct("<II")
 _OUTPUT_READ = struct.Struct("<III")
+_SLOT_REPLY = struct.Struct("<II")
 _RUN_REPLY = struct.Struct("<IQ")
 _LOAD_REPLY = struct.Struct("<7I")
 _TENSOR_REPLY = struct.Struct("<BBHfiII")
@@ -23,6 +24,15 @@ _OP_WRITE = struct.Struct("<III")
 _OP_TENSOR_REPLY = struct.Struct("<II")
 _RESULT_BYTES = 8  # of one operator: two checksums, or milliticks
 _REPEATS = 3  # of a run whose inputs were not what was announced, or whose outputs were not
+
+
+@dataclass(frozen=True)
+class SlotReply:
+    """sha256: as the slot's header has it; empty for a bundled model."""
+
+    model_bytes: int
+    model_crc: int
+    sha256: bytes
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,18 @@ class Commands:
             self._max_payload = min(MAX_PAYLOAD, int(info["max_payload"]))
         return info
 
+    def set_baud(self, baud: int) -> None:
+        """The device's UART has this rate once its reply is here; 0: the one it started with."""
+        self._ask(Request.BAUD, struct.pack("<I", baud))
+
+    def slot_check(self) -> SlotReply:
+        """What the model slot holds, once the device has verified it."""
+        payload = self._ask(Request.SLOT_CHECK)
+        if len(payload) < _SLOT_REPLY.size:
+            raise ProtocolError(f"{len(payload)} bytes for SLOT_CHECK")
+        size, crc = _SLOT_REPLY.unpack_from(payload)
+        return SlotReply(size, crc, payload[_SLOT_REPLY.size :])
+
     def write_slot(self, image: bytes) -> None:
         room = self._max_payload - 4
         self._link.exchange(
@@ -186,7 +208,15 @@ class Commands:
                 raise ProtocolError(f"{len(paths)} paths for {self._op_count} operators")
         return paths
 
-    def run(self, inputs: Sequence[bytes], asked: Run, *, allowance_s: float, guess_s: float) -> RunReply:
+    def run(
+        self,
+        inputs: Sequence[bytes],
+        asked: Run,
+        *,
+        allowance_s: float,
+        guess_s: float,
+        watch: Watch | None = None,
+    ) -> RunReply:
         """One inference. The device verifies each input's checksum over the tensor itself, just before it runs.
 
         An input that is not what was sent, and a reply that got lost for good, are put right by doing it all again;
@@ -195,7 +225,7 @@ class Commands:
         crcs = b"".join(struct.pack("<I", zlib.crc32(data)) for data in inputs)
         for attempt in range(_REPEATS):
             try:
-                return self._run(inputs, crcs, asked | Run.OUTPUT, allowance_s, guess_s)
+                return self._run(inputs, crcs, asked | Run.OUTPUT, allowance_s, guess_s, watch)
             except Refused as refused:
                 repeatable = {Status.INPUT_CRC} if Run.KEEP_STATE in asked else {Status.INPUT_CRC, Status.BUSY}
                 if refused.status not in repeatable or attempt == _REPEATS - 1:
@@ -205,7 +235,15 @@ class Commands:
                     break
         raise ProtocolError("the outputs are not those whose checksums the device gave")
 
-    def _run(self, inputs: Sequence[bytes], crcs: bytes, asked: Run, allowance_s: float, guess_s: float) -> RunReply:
+    def _run(
+        self,
+        inputs: Sequence[bytes],
+        crcs: bytes,
+        asked: Run,
+        allowance_s: float,
+        guess_s: float,
+        watch: Watch | None,
+    ) -> RunReply:
         tail = b""
         if not self._place_inputs(inputs):
             if 4 + len(crcs) + sum(map(len, inputs)) <= self._max_payload:
@@ -214,7 +252,7 @@ class Commands:
             else:
                 self._write_inputs(inputs)
         reply = self._link.request(
-            Request.RUN, struct.pack("<I", asked) + crcs + tail, allowance_s=allowance_s, guess_s=guess_s
+            Request.RUN, struct.pack("<I", asked) + crcs + tail, allowance_s=allowance_s, guess_s=guess_s, watch=watch
         )
         return self._parse_run(reply, asked)
 

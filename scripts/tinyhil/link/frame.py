@@ -18,6 +18,7 @@ from tinyhil.link import cobs
 _HEADER = struct.Struct("<BBHI")
 _CRC = struct.Struct("<I")
 _SHORTEST = _HEADER.size + _CRC.size
+_UNREADABLE_KEPT = 256
 _TEXT = bytes(range(0x20, 0x7F)) + b"\r\n\t"
 
 
@@ -66,12 +67,21 @@ class Splitter:
         """longest: bytes of the longest piece between zeros that is waited for."""
         self._longest = longest
         self._open = b""
+        self._unreadable = b""
+
+    @property
+    def unreadable(self) -> bytes:
+        """The last of what was neither frame nor text, with what has begun and is not ended."""
+        return (self._unreadable + self._open)[-_UNREADABLE_KEPT:]
 
     def feed(self, data: bytes) -> Iterator[Frame | Text | Damaged]:
         *pieces, self._open = (self._open + data).split(b"\0")
         for piece in pieces:
             if piece:
-                yield self._classify(piece)
+                found = self._classify(piece)
+                if isinstance(found, Damaged):
+                    self._unreadable = (self._unreadable + piece)[-_UNREADABLE_KEPT:]
+                yield found
         # Text is not ended by a zero: it is handed out line by line. Two bytes tell: a reply's second byte is its type,
         # which is no character.
         if len(self._open) > 1 and not self._open.translate(None, _TEXT):

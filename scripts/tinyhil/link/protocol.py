@@ -33,6 +33,9 @@ class Request(IntEnum):
     OP_TENSOR = 18
     OP_READ = 19
     OP_WRITE = 20
+    BAUD = 24
+    ECHO = 25
+    PROGRESS = 26
     FAULT = 0x7F
 
 
@@ -45,6 +48,7 @@ class Run(IntFlag):
     OUTPUT = 8
     TICKS = 16
     KEEP_STATE = 32
+    PROGRESS = 64
 
 
 class Status(IntEnum):

@@ -10,14 +10,19 @@ from tinyhil.errors import UnknownBoard, WrongDevice
 from tinyhil.target.base import Target
 
 if TYPE_CHECKING:
+    from tinyhil.attachment import Attachment
     from tinyhil.board import Board
     from tinyhil.build import Image
 
 __all__ = ["Target", "make_target"]
 
 
-def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Target:
+def make_target(
+    name: str, board: Board, image: Image, slot: bytes | None, attachment: Attachment | None = None
+) -> Target:
     """A target, not yet started, that runs the image on the board with `slot` in its model slot.
+
+    attachment: how a real board hangs on this computer; for the target serial.
 
     Raises UnknownBoard where the board has no target of that name, WrongDevice where the image is another board's.
     """
@@ -41,4 +46,9 @@ def make_target(name: str, board: Board, image: Image, slot: bytes | None) -> Ta
         from tinyhil.target.renode import RenodeTarget
 
         return RenodeTarget(board, image.elf, place, slot)
+    if spec is not None and name == "serial":
+        from tinyhil.attachment import Attachment
+        from tinyhil.target.serial import SerialTarget
+
+        return SerialTarget(board, image, slot, attachment or Attachment())
     raise UnknownBoard(f"board {board.name} has no target {name!r}", next_step=f"It has: {', '.join(board.targets)}.")

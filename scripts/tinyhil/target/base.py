@@ -19,6 +19,12 @@ class Target(ABC):
     """What `to_units` counts: "instructions", "cycles", or "" where nothing is counted."""
     unit_source: str = ""
     """Where such a count comes from, as reports show it."""
+    patience_s: float = 10.0
+    """How long a device may take over anything but an inference."""
+    line_bytes_per_s: float | None = None
+    """What the line carries, where that is slow enough to wait for."""
+    slot_in_place: bool = True
+    """Whether `start` put into the model slot what it was given for it."""
     window: int = 4
     """Requests that the device's UART can have waiting without losing one."""
 
@@ -68,6 +74,18 @@ class Target(ABC):
         verifies what comes over the link.
         """
         return None
+
+    def fill_slot(self, slot: bytes) -> bool:
+        """Puts this into the model slot of a running device, which restarts; False where that takes a new `start`."""
+        return False
+
+    def op_allowance_s(self, work: int) -> float | None:
+        """The longest that an operator may take over `work`, as model.work counts it; None: there is no such limit."""
+        return None
+
+    def recover(self) -> str:
+        """Resets a device that hangs, once. What was done, as a clause; "" where nothing was, or it did not help."""
+        return ""
 
     def debug(self, port: int) -> None:
         """Instead of `start`: leaves the device halted, with a GDB server on that TCP port.
