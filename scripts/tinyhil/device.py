@@ -529,7 +529,10 @@ class Device:
                 return ""
         return recovered
 
-    def _fault(self, fault: Fault) -> DeviceFault:
+    def _fault(self, fault: Fault) -> TinyhilError:
+        refusal = self._target.refusal(fault.registers)
+        if refusal is not None:
+            return refusal
         pc = fault.registers.get("pc", 0)
         function = self._target.symbolize(pc) if pc else ""
         registers = "  ".join(f"{name} {value:#010x}" for name, value in fault.registers.items())

@@ -56,6 +56,23 @@ def figures(elf: Path) -> Figures:
     return Figures(flash, ram, sections)
 
 
+def uses_mve(elf: Path) -> bool:
+    """Whether an image was compiled for Arm's vector extension MVE (Helium), in whole or in part."""
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import ARMAttributesSection
+
+    with elf.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".ARM.attributes")
+        if not isinstance(section, ARMAttributesSection):
+            return False
+        return any(
+            attribute.tag == "TAG_MVE_ARCH" and attribute.value != 0
+            for vendor in section.iter_subsections()
+            for part in vendor.iter_subsubsections()
+            for attribute in part.iter_attributes()
+        )
+
+
 def symbol_sizes(elf: Path) -> list[Symbol]:
     """Every function and object that takes memory in an image, largest first.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -213,6 +213,7 @@ class _RenodeTest:
             self,
             instructions_per_tick=spec.instructions_per_tick,
             unit_source=unit_source(self._version),
+            target_refusal=self._refusal,
         )
 
     @staticmethod
@@ -223,6 +224,12 @@ class _RenodeTest:
 
     def _execute(self, command: str) -> Any:
         return self._call("Execute Command", command)
+
+    def _refusal(self, registers: Mapping[str, int]) -> TinyhilError | None:
+        from tinyhil.target.renode import mve_refusal
+
+        where = Symbols(self.image.elf).function_at(registers.get("pc", 0))
+        return mve_refusal(self._version, self.board.name, self.image.elf, registers, where)
 
     def _next_line(self) -> str:
         try:
@@ -239,7 +246,10 @@ class _RenodeTest:
     def _wait_ready(self) -> list[str]:
         lines: list[str] = []
         while (line := self._next_line()) != "m-ready":
-            lines.append(line)
+            fault = line.rfind("hil fault ")  # behind a frame, and nothing follows
+            lines.append(line[max(0, fault) :])
+            if fault >= 0:
+                break
         return lines
 
     def ask(self, line: str) -> list[str]:

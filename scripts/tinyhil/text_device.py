@@ -8,16 +8,16 @@ damaged is refused by its checksum and sent again, and the device verifies input
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyhil.device import Loaded, Memory, OpPath, RunResult, input_bytes, refusal
-from tinyhil.errors import DeviceFault, DeviceRestarted, LinkBroken, TargetError, WrongDevice
+from tinyhil.errors import DeviceFault, DeviceRestarted, LinkBroken, TargetError, TinyhilError, WrongDevice
 from tinyhil.link import text
-from tinyhil.link.client import Refused
+from tinyhil.link.client import Fault, Refused
 from tinyhil.link.commands import TensorReply
 from tinyhil.link.protocol import Request, Status
 
@@ -60,9 +60,11 @@ class TextDevice:
         *,
         instructions_per_tick: float | None = None,
         unit_source: str = "",
+        target_refusal: Callable[[Mapping[str, int]], TinyhilError | None] = lambda registers: None,
     ) -> None:
-        """unit_source: where a count of instructions comes from. Raises WrongDevice where another image answers."""
+        """unit_source: where a count of instructions comes from. target_refusal: Target.refusal. Raises WrongDevice."""
         self.unit_source = unit_source
+        self._refusal = target_refusal
         self.board = board
         self.image = image
         self._lines = lines
@@ -168,6 +170,9 @@ class TextDevice:
             whole = [reply for reply in replies if reply is not None]
             first = whole[0]
             if first.about == "fault":
+                why = self._refusal(Fault.parse(first.text).registers)
+                if why is not None:
+                    raise why
                 raise DeviceFault(f"the firmware took a {first.values.get('kind', 'fault')}", details=first.text)
             if first.about != "error":
                 return whole

@@ -8,6 +8,7 @@ import pytest
 from tinyhil.board import board_names, load_board
 from tinyhil.build import build_image
 from tinyhil.device import Device
+from tinyhil.errors import MissingTool
 from tinyhil.matrix import own_models
 from tinyhil.record import Cell
 from tinyhil.runner import Plan, run_cell
@@ -49,3 +50,12 @@ def test_a_device_that_spins_is_found_where_it_spins():
     board = load_board("mps2_an386")
     with Device.open(board, "renode", build_image(board)) as device:
         assert "tinyhil::" in device._target.where()
+
+
+@pytest.mark.needs("cmsis_nn")
+def test_an_mve_image_runs_or_renode_is_named_as_too_old_for_it():
+    outcome = run_cell(Cell("mps3_an547", "renode", own_models()[0], kernels="cmsis_nn"), Plan(vectors=2))
+    if outcome.record.verdict != "pass":
+        assert outcome.record.error is not None
+        assert "runs an image with MVE instructions" in outcome.record.error.message
+        assert outcome.record.exit_status == MissingTool.exit_status

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -182,3 +183,24 @@ def test_debug_refuses_a_port_in_use(fake_renode, host_board):
         )
     assert done.exit_code == TargetStartFailed.exit_status
     assert f"port {port} cannot be used" in done.output
+
+
+@pytest.mark.needs("arm-gcc")
+def test_an_mve_instruction_that_renode_does_not_know_is_renodes_fault(tmp_path):
+    source = tmp_path / "vector.c"
+    source.write_text("int main(void) { return 0; }\n")
+    undefined = {"pc": 0x1234, "cfsr": 1 << 16}
+
+    def compiled(cpu: str) -> Path:
+        elf = tmp_path / f"{cpu}.elf"
+        command = ["arm-none-eabi-gcc", f"-mcpu={cpu}", "-mthumb", "-mfloat-abi=hard", "-nostdlib", "-Wl,-emain"]
+        subprocess.run([*command, str(source), "-o", str(elf)], check=True)
+        return elf
+
+    vectors, scalars = compiled("cortex-m55"), compiled("cortex-m55+nomve")
+    refusal = renode.mve_refusal("1.16.1", "mps3_an547", vectors, undefined, "kernel+0x4")
+    assert refusal is not None
+    assert "Renode 1.16.1 is too old: board mps3_an547 runs an image with MVE" in refusal.message
+    assert "0x00001234 in kernel+0x4" in refusal.message
+    assert renode.mve_refusal("1.16.1", "mps3_an547", scalars, undefined, "") is None
+    assert renode.mve_refusal("1.16.1", "mps3_an547", vectors, {"pc": 0x1234, "cfsr": 1 << 25}, "") is None

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
-from tinyhil.errors import TargetError
+from tinyhil.errors import TargetError, TinyhilError
 from tinyhil.link.channel import Channel
 from tinyhil.link.client import Expired, wall_clock
 from tinyhil.link.commands import WriteMemory
@@ -57,6 +58,10 @@ class Target(ABC):
 
     def settle(self) -> None:  # noqa: B027
         """After a fault: waits until the target has said its own part about it, where it has one."""
+
+    def refusal(self, registers: Mapping[str, int]) -> TinyhilError | None:
+        """Why a processor fault with these registers is the target's fault and not the firmware's; None where not."""
+        return None
 
     def symbolize(self, pc: int) -> str:
         """The function an address lies in, with the offset; "" where unknown."""

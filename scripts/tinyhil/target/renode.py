@@ -19,11 +19,13 @@ import threading
 import time
 import tty
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from tinyhil.assets import cache_dir
 from tinyhil.board import Board, SlotSpec, TargetSpec
+from tinyhil.elf import uses_mve
 from tinyhil.errors import MissingTool, TargetDied, TargetError, TargetHung, TargetStartFailed, UnknownBoard
 from tinyhil.link.channel import Channel, TtyChannel
 from tinyhil.link.client import Expired, wall_clock
@@ -48,6 +50,7 @@ _LAST_BYTES = 8192
 _LAST_LINES = 30
 _STACK_BYTES = 2048
 _CALLERS = 24
+_UNDEFINED_INSTRUCTION = 1 << 16  # CFSR: UNDEFINSTR
 _PROMPT = re.compile(rb"(?<=[\r\n])\((?:monitor|" + _MACHINE.encode() + rb")\) $")
 _VERSION = re.compile(r"version (\d+(?:\.\d+)+)")
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -111,6 +114,20 @@ def check_version(version: str, least: str, what: str) -> None:
             f"Renode {version} is too old: {what} needs {least} or newer",
             next_step="Run scripts/install_renode.sh, or install a newer Renode and set RENODE to its folder.",
         )
+
+
+def mve_refusal(version: str, board: str, elf: Path, registers: Mapping[str, int], where: str) -> MissingTool | None:
+    """Why an undefined instruction in an image with MVE is Renode's fault; None where the fault is another.
+
+    Not told from the version: 1.16.1 knows a part of MVE, and what is built of its later sources has the same number.
+    """
+    if not registers.get("cfsr", 0) & _UNDEFINED_INSTRUCTION or not uses_mve(elf):
+        return None
+    return MissingTool(
+        f"Renode {version} is too old: board {board} runs an image with MVE instructions, and it does not know the one "
+        f"at {registers.get('pc', 0):#010x}{f' in {where}' if where else ''}",
+        next_step="Install a Renode newer than 1.16.1, use the kernels 'reference', or run the board in qemu.",
+    )
 
 
 def version_in(said: str) -> str:
@@ -464,6 +481,10 @@ class RenodeTarget(Target):
 
     def identity(self) -> dict[str, str]:
         return {"name": "renode", "version": self._version}
+
+    def refusal(self, registers: Mapping[str, int]) -> MissingTool | None:
+        where = self.symbolize(registers.get("pc", 0))
+        return mve_refusal(self._version, self._board.name, self._elf, registers, where)
 
     def symbolize(self, pc: int) -> str:
         return self._symbols.function_at(pc)
