@@ -297,7 +297,7 @@ class _Build:
         if self._tflm is not None:
             libraries += tflm_libraries(self._tflm, self._kernels, self._cmsis_nn)
         if self._cmsis_nn is not None:
-            libraries.append(cmsis_nn_library(self._cmsis_nn))
+            libraries.append(cmsis_nn_library(self._cmsis_nn, self._board.build.upstream_cpu))
         return libraries
 
     def _foreign_sources(self) -> list[_Source]:

@@ -2,9 +2,10 @@
 // The builtin engine as a host process, for tests that run many small models: no link, no slot, exact-size memory so
 // that the address sanitizer sees every byte read or written outside model and arena.
 //
-// stdin, repeated: u32 model bytes, u32 arena bytes, u32 vectors, u32 whether state is kept, the model, then each vector (all inputs, one after
-// the other). stdout: u32 code; on success u32 arena used, then for each vector all outputs; on failure
-// u32 want, u32 got, u32 length, text (path and detail).
+// stdin, repeated: u32 model bytes, u32 arena bytes, u32 vectors, u32 whether state is kept, the model, then each vector
+// (all inputs, one after the other). stdout: u32 code; on success u32 arena used, then for each vector all outputs, then
+// u32 operators and for each u32 runs of its path, u32 length, path; on failure u32 want, u32 got, u32 length, text
+// (path and detail).
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -75,6 +76,13 @@ int main() {
           const TensorInfo info = engine.Output(i);
           Write(info.data, info.bytes);
         }
+      }
+      WriteU32(engine.OpCount());
+      for (uint32_t op = 0; op < engine.OpCount(); ++op) {
+        const char* path = engine.OpPath(op);
+        WriteU32(engine.OpPathRuns(op));
+        WriteU32(static_cast<uint32_t>(strlen(path)));
+        Write(path, static_cast<uint32_t>(strlen(path)));
       }
     }
     fflush(stdout);

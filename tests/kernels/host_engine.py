@@ -14,11 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyhil import assets
+from tinyhil.library import Library
 
 HERE = Path(__file__).parent
 FLAGS = [
     *("-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"),
     *("-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Wconversion", "-Werror"),
+]
+# CMSIS-NN's own sources.
+C_FLAGS = [
+    *("-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off", "-w"),
+    "-fno-sanitize=shift-base",
 ]
 
 
@@ -34,26 +40,33 @@ class Refused:
 
 @dataclass(frozen=True)
 class Ran:
+    """paths: for each operator whose kernel computed it, and in how many of the vectors."""
+
     arena_used: int
     outputs: list[bytes]
+    paths: list[tuple[str, int]]
 
 
-def build_host_engine(folder: Path, table: Path | None = None) -> Path:
+def build_host_engine(folder: Path, table: Path | None = None, library: Library | None = None) -> Path:
     """Compiles host_engine.cc with the interpreter and the reference kernels; each object once for each state of its
     sources.
 
-    `table` replaces the table of all operators.
+    `table` replaces the table of all operators. `library`, CMSIS-NN, adds the kernels that call it, and their table.
     """
     firmware = assets.firmware_dir()
     kernels = sorted((firmware / "kernels" / "reference").glob("*.cc"))
+    if library is not None:
+        kernels = [path for path in kernels if path.name not in ("all_ops.cc", "kernel_set.cc")]
+        kernels += sorted((firmware / "kernels" / "cmsis_nn").glob("*.cc"))
     sources = [
         HERE / "host_engine.cc",
         *sorted((firmware / "interpreter").glob("*.cc")),
         *(path for path in kernels if table is None or path.name != "all_ops.cc"),
         *([table] if table else []),
         firmware / "engine" / "builtin.cc",
+        *([library.root / name for name in library.sources] if library is not None else []),
     ]
-    common = hashlib.sha256(" ".join(FLAGS).encode())
+    common = hashlib.sha256(" ".join([*FLAGS, *C_FLAGS, library.identity if library is not None else ""]).encode())
     for path in sorted(firmware.glob("*/*.h")) + sorted(firmware.glob("kernels/*/*.h")):
         common.update(path.read_bytes())
 
@@ -71,24 +84,27 @@ def build_host_engine(folder: Path, table: Path | None = None) -> Path:
     compiler = shutil.which("g++")
     assert compiler, "g++ is needed (the marker `needs` skips the test without it)"
 
+    includes = [f"-isystem{path}" for path in library.includes] if library is not None else []
+
+    def compiled(source: Path) -> list[str]:
+        flags = ["-x", "c", *C_FLAGS] if source.suffix == ".c" else [*FLAGS, f"-I{firmware}"]
+        return [*flags, *includes, "-c", str(source)]
+
     def make(target: Path, arguments: list[str]) -> None:
         """Appears whole or not at all: several test runs may share the folder."""
         if target.exists():
             return
         partial = target.with_name(f"{target.name}.{os.getpid()}")
-        done = subprocess.run(
-            [compiler, *FLAGS, *arguments, "-o", str(partial)], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([compiler, *arguments, "-o", str(partial)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         partial.replace(target)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in [
-            pool.submit(make, target, [f"-I{firmware}", "-c", str(source)])
-            for source, target in zip(sources, targets, strict=True)
+            pool.submit(make, target, compiled(source)) for source, target in zip(sources, targets, strict=True)
         ]:
             done.result()
-    make(program, list(map(str, targets)))
+    make(program, [*FLAGS, *map(str, targets)])
     return program
 
 
@@ -125,7 +141,8 @@ class HostEngine:
             arena_used = self._u32()
             self._process.stdin.write(b"".join(vectors))
             self._process.stdin.flush()
-            return Ran(arena_used, [self._read(output_bytes) for _ in vectors])
+            outputs = [self._read(output_bytes) for _ in vectors]
+            return Ran(arena_used, outputs, [self._path() for _ in range(self._u32())])
         except BrokenPipeError:
             self._report()
 
@@ -136,6 +153,10 @@ class HostEngine:
             self._process.stdin.close()
         status = self._process.wait()
         assert status == 0 or not check, self._process.stderr.read().decode()  # leaks, too
+
+    def _path(self) -> tuple[str, int]:
+        runs, length = self._u32(), self._u32()
+        return self._read(length).decode(), runs
 
     def _u32(self) -> int:
         return struct.unpack("<I", self._read(4))[0]

@@ -23,6 +23,15 @@ bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filt
   return true;
 }
 
+bool OneRowIsExact(const Window& x) {
+  const int32_t total_pad = (x.output - 1) * x.stride + x.filter - x.input;
+  if (total_pad < 0 || x.filter > x.input) return false;
+  const int32_t right = total_pad - x.pad;
+  const int32_t windows = (right + x.stride - 1) / x.stride;
+  const bool even = right == x.pad;
+  return right == 0 || (right == 1 + (windows - 1) * x.stride && (even || right == windows));
+}
+
 bool ScratchContext(Prepare& op, int32_t bytes, cmsis_nn_context* context) {
   *context = {nullptr, bytes};
   return bytes <= 0 || op.Scratch(static_cast<uint32_t>(bytes), &context->buf);

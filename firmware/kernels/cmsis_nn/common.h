@@ -26,6 +26,11 @@ cmsis_nn_dims DimsOf(const Tensor& tensor);
 bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output,
                             uint32_t channels, cmsis_nn_per_channel_quant_params* multipliers);
 
+// Whether arm_convolve_1_x_n_s8, which the wrappers choose where image and filter are one row high, is exact along this
+// axis. With MVE it takes a window that hangs over the right edge to do so by one column, or by one more than the
+// strides between it and the last; and an image that the windows leave a rest of for one that is padded.
+bool OneRowIsExact(const Window& x);
+
 // Asks for what one of the library's *_get_buffer_size said; `context` must lie in the operator's data. 0 bytes: none.
 bool ScratchContext(Prepare& op, int32_t bytes, cmsis_nn_context* context);
 

@@ -31,6 +31,10 @@ bool PrepareDepthwise(Prepare& op) {
       options.I32(schema::kDepthwiseMultiplier, "depth_multiplier", 0) != multiplier) {
     return op.Hand(kOp_DEPTHWISE_CONV_2D);  // to be refused there
   }
+  // One input channel makes it a convolution to the library.
+  if (base.input_channels == 1 && base.y.input == 1 && base.y.filter == 1 && !OneRowIsExact(base.x)) {
+    return op.Hand(kOp_DEPTHWISE_CONV_2D);
+  }
   DepthwiseData d = {};
   d.filter = base.filter;
   d.bias = base.stage.bias;
