@@ -74,6 +74,9 @@ _BARE_METAL_FLAGS = ("-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
 _HOST_FLAGS = ("-fno-pie",)
 _SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
+# Each lists every operator of its engine.
+_TABLES = ("all_ops.cc", "tflm_all_ops.cc")
+
 # Stands in a generated source for the model's path, which is no part of a key: what the model holds is.
 _MODEL_PATH = "@MODEL@"
 
@@ -178,104 +181,65 @@ def build_image(
     ).image()
 
 
-class _Build:
-    """One call of build_image."""
+@dataclass(frozen=True)
+class Parts:
+    """What the firmware is made of, for another build system to compile.
 
-    def __init__(
-        self,
-        board: Board,
-        engine: str,
-        kernels: str,
-        model: Path | None,
-        ops: Sequence[str] | None,
-        sanitize: bool,
-        extra_sources: tuple[Path, ...],
-        defines: Mapping[str, str],
-        progress: Progress | None,
-    ) -> None:
-        if sanitize and board.build.compiler != "host":
-            raise BuildFailed(
-                f"{board.name} cannot be built with sanitizers: they need an operating system under them.",
-                next_step="Use the board 'native'.",
-            )
-        self._board = board
+    files: sources as they are. generated: sources by name. libraries: others' sources, with their flags.
+    upstream_files: those of `files` that see the libraries' headers, as generated ones do.
+    """
+
+    files: tuple[Path, ...]
+    generated: Mapping[str, str]
+    libraries: tuple[Library, ...]
+    upstream_files: tuple[Path, ...]
+
+
+def parts(
+    *,
+    engine: str,
+    kernels: str,
+    board_name: str,
+    build_id: str,
+    compiler: str,
+    model: Path | None = None,
+    ops: Sequence[str] | None = None,
+    link: bool = True,
+) -> Parts:
+    """The parts of an image but for its port. Arguments and errors are build_image's.
+
+    compiler: its version, for the image to say. link: False leaves out the command loop and the link.
+    """
+    return _Sources(engine, kernels, model, ops).parts(board_name, build_id, compiler, link)
+
+
+class _Sources:
+    """What an image is made of, whatever builds it: files of the firmware, generated texts, others' libraries."""
+
+    def __init__(self, engine: str, kernels: str, model: Path | None, ops: Sequence[str] | None) -> None:
         self._engine = engine
         self._kernels = kernels
         self._ops = ops
-        self._sanitize = sanitize
-        self._extra_sources = extra_sources
-        self._progress = progress
         self._firmware = firmware_dir()
-        self._host = board.build.compiler == "host"
-        self._tool: Tool = find_tool(COMPILERS[board.build.compiler])
         self._kind = "slot" if model is None else "bundled"
         self._model = None if model is None else model.absolute()
-        self._model_sha256 = "" if model is None else _read_model(model)
-        self._define_flags = tuple(f"-D{key}={value}" for key, value in sorted(defines.items()))
-        kind_flags = (
-            *(_HOST_FLAGS if self._host else _BARE_METAL_FLAGS),
-            *(_SANITIZE_FLAGS if sanitize else ()),
-        )
-        self._flags = (*_COMMON_FLAGS, *board.build.cpu, *kind_flags, *self._define_flags)
-        without_debug = (flag for flag in _COMMON_FLAGS if flag != "-g")
-        self._upstream_flags = (*without_debug, *board.build.upstream_cpu, *kind_flags)
-        self._root = cache_dir() / "build"
         self._tflm = find_tflm() if engine == "tflm" else None
         self._cmsis_nn = find_cmsis_nn() if kernels == "cmsis_nn" else None
         self._libraries = self._find_libraries()
-        self._hashed: dict[Path, tuple[str, tuple[str, ...]]] = {}
 
-    def image(self) -> Image:
-        sources = {source: self._object_key(source) for source in self._sources()}
-        key = _digest(
-            _FORMAT,
-            self._board.name,
-            self._kind,
-            self._engine,
-            self._kernels,
-            __version__,
-            self._tool.identity,
-            self._flags,
-            self._link_flags(),
-            "" if self._board.build.linker_script is None else self._file(self._board.build.linker_script)[0],
-            sorted((source.logical, object_key) for source, object_key in sources.items()),
-        )
-        done = self._load(key)
-        if done is not None:
-            return done
-        try:
-            with self._lock(key):
-                done = self._load(key)
-                return done if done is not None else self._make(key, sources)
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
-
-    # Sources ---------------------------------------------------------------------------------------------------------
-    def _sources(self) -> list[_Source]:
-        sources: list[_Source] = []
-        custom = self._custom_ops()
-        own_table = self._kind == "bundled" or bool(custom)
-        salt = " ".join(library.identity for library in self._libraries)
-        includes = tuple(dict.fromkeys(folder for library in self._libraries for folder in library.includes))
-        for path in self._engine_files():
-            if own_table and path.name in ("all_ops.cc", "tflm_all_ops.cc"):
-                continue
-            source = _Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags)
-            if path.name.startswith("tflm") or path.parent.name == "cmsis_nn":
-                source = replace(source, salt=salt, includes=includes)
-            sources.append(source)
-        port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
-        for folder in self._board.build.ports:
-            for path in sorted(folder.iterdir()):
-                if path.suffix in (".cc", ".c", ".S"):
-                    sources.append(_Source(f"firmware/ports/{folder.name}/{path.name}", path, port_flags))
-        for path in self._extra_sources:
-            sources.append(_Source(f"extra/{path.name}", path.absolute(), self._flags))
-        sources.append(self._model_source())
-        if own_table:
-            table = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(custom)
-            sources.append(_Source("generated/ops.cc", None, self._flags, text=table, salt=salt, includes=includes))
-        return sources + self._foreign_sources()
+    def parts(self, board_name: str, build_id: str, compiler: str, link: bool) -> Parts:
+        if self._model is not None:
+            _read_model(self._model)
+        files = [path for path in self._engine_files() if link or path.parent.name not in ("link", "app")]
+        generated = {
+            "model.S": self._model_text().replace(_MODEL_PATH, _escaped(self._model) if self._model else ""),
+            "build_info.cc": self._build_info_text(board_name, build_id, compiler),
+        }
+        if self._kind == "bundled":
+            files = [path for path in files if path.name not in _TABLES]
+            generated["ops.cc"] = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(())
+        foreign = tuple(path for path in files if _sees_libraries(path))
+        return Parts(tuple(files), generated, tuple(self._libraries), foreign)
 
     def _engine_files(self) -> list[Path]:
         """The sources of the engine with all that it runs on, and of link and application."""
@@ -300,20 +264,6 @@ class _Build:
             libraries.append(cmsis_nn_library(self._cmsis_nn, self._board.build.upstream_cpu))
         return libraries
 
-    def _foreign_sources(self) -> list[_Source]:
-        return [
-            _Source(
-                f"upstream/{library.name}/{name}",
-                library.root / name,
-                (*self._upstream_flags, *library.defines),
-                salt=library.identity,
-                includes=library.includes,
-                foreign=True,
-            )
-            for library in self._libraries
-            for name in library.sources
-        ]
-
     def _kernel_files(self) -> list[Path]:
         """The set's own sources, over those of the reference set: another set calls them for what it cannot do.
 
@@ -335,46 +285,6 @@ class _Build:
             return ()
         pattern = rf"extern const OpRegistration {_set_prefix(self._kernels)}(\w+);"
         return tuple(re.findall(pattern, header.read_text(encoding="utf-8")))
-
-    def _custom_ops(self) -> list[str]:
-        """What the extra sources register."""
-        names: list[str] = []
-        for path in self._extra_sources:
-            try:
-                text = path.read_text(encoding="utf-8", errors="replace")
-            except OSError as error:
-                raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
-            names += re.findall(r"\bconst\s+OpRegistration\s+kOp_(\w+)", text)
-        return sorted(set(names))
-
-    def _port_defines(self) -> dict[str, str]:
-        board = self._board
-        defines = {**board.build.defines, "TINYHIL_SLOT_WRITABLE": str(int(board.slot.writable))}
-        if board.clock_hz is not None:
-            defines["TINYHIL_CLOCK_HZ"] = str(board.clock_hz)
-        if board.soc is not None:
-            defines["TINYHIL_SOC_ID_ADDRESS"] = f"{board.soc.address:#x}"
-        if self._host:
-            defines["TINYHIL_ARENA_BYTES"] = str(board.memory["ram"].bytes)
-            defines["TINYHIL_SLOT_BYTES"] = str(board.slot.bytes if self._kind == "slot" else 0)
-        return defines
-
-    def _model_source(self) -> _Source:
-        """The bundled model as an assembler source; the same symbols, and no model, in a slot image."""
-        size, incbin = 0, ""
-        if self._model is not None:
-            size = self._model.stat().st_size
-            incbin = f'  .incbin "{_MODEL_PATH}"\n'
-        text = (
-            '  .section .model, "a", %progbits\n  .balign 16\n'
-            "  .global tinyhil_bundled_model\n  .type tinyhil_bundled_model, %object\n"
-            f"tinyhil_bundled_model:\n{incbin}  .size tinyhil_bundled_model, {size}\n"
-            '  .section .rodata.tinyhil_bundled_model_bytes, "a", %progbits\n  .balign 4\n'
-            "  .global tinyhil_bundled_model_bytes\n  .type tinyhil_bundled_model_bytes, %object\n"
-            f"tinyhil_bundled_model_bytes:\n  .4byte {size}\n  .size tinyhil_bundled_model_bytes, 4\n"
-            '  .section .note.GNU-stack, "", %progbits\n'
-        )
-        return _Source("generated/model.S", None, self._flags, text=text, salt=self._model_sha256)
 
     def _ops_text(self, custom: Sequence[str]) -> str:
         """The table of a bundled image's operators, or of all operators and the caller's own."""
@@ -413,18 +323,164 @@ class _Build:
         entries = " ".join(f"OP({name},)" for name in names)
         return f'#include "engine/tflm_ops.h"\n\n#define OPS(OP) {entries}\nTINYHIL_TFLM_OPS(OPS)\n'
 
-    def _build_info_text(self, build_id: str) -> str:
+    def _model_text(self) -> str:
+        """The bundled model as an assembler source; the same symbols, and no model, in a slot image."""
+        size, incbin = 0, ""
+        if self._model is not None:
+            size = self._model.stat().st_size
+            incbin = f'  .incbin "{_MODEL_PATH}"\n'
+        return (
+            '  .section .model, "a", %progbits\n  .balign 16\n'
+            "  .global tinyhil_bundled_model\n  .type tinyhil_bundled_model, %object\n"
+            f"tinyhil_bundled_model:\n{incbin}  .size tinyhil_bundled_model, {size}\n"
+            '  .section .rodata.tinyhil_bundled_model_bytes, "a", %progbits\n  .balign 4\n'
+            "  .global tinyhil_bundled_model_bytes\n  .type tinyhil_bundled_model_bytes, %object\n"
+            f"tinyhil_bundled_model_bytes:\n  .4byte {size}\n  .size tinyhil_bundled_model_bytes, 4\n"
+            '  .section .note.GNU-stack, "", %progbits\n'
+        )
+
+    def _build_info_text(self, board_name: str, build_id: str, compiler: str) -> str:
         values = {
-            "kBoardName": self._board.name,
+            "kBoardName": board_name,
             "kBuildId": build_id,
             "kVersion": __version__,
             "kEngine": self._engine,
             "kKernels": self._kernels,
             "kImageKind": self._kind,
-            "kCompiler": self._tool.version,
+            "kCompiler": compiler,
         }
         lines = "".join(f"const char {name}[] = {_c_string(value)};\n" for name, value in values.items())
         return f'#include "app/build_info.h"\n\nnamespace tinyhil {{\n\n{lines}\n}}  // namespace tinyhil\n'
+
+
+class _Build(_Sources):
+    """One call of build_image."""
+
+    def __init__(
+        self,
+        board: Board,
+        engine: str,
+        kernels: str,
+        model: Path | None,
+        ops: Sequence[str] | None,
+        sanitize: bool,
+        extra_sources: tuple[Path, ...],
+        defines: Mapping[str, str],
+        progress: Progress | None,
+    ) -> None:
+        if sanitize and board.build.compiler != "host":
+            raise BuildFailed(
+                f"{board.name} cannot be built with sanitizers: they need an operating system under them.",
+                next_step="Use the board 'native'.",
+            )
+        super().__init__(engine, kernels, model, ops)
+        self._board = board
+        self._sanitize = sanitize
+        self._extra_sources = extra_sources
+        self._progress = progress
+        self._host = board.build.compiler == "host"
+        self._tool: Tool = find_tool(COMPILERS[board.build.compiler])
+        self._model_sha256 = "" if model is None else _read_model(model)
+        self._define_flags = tuple(f"-D{key}={value}" for key, value in sorted(defines.items()))
+        kind_flags = (
+            *(_HOST_FLAGS if self._host else _BARE_METAL_FLAGS),
+            *(_SANITIZE_FLAGS if sanitize else ()),
+        )
+        self._flags = (*_COMMON_FLAGS, *board.build.cpu, *kind_flags, *self._define_flags)
+        without_debug = (flag for flag in _COMMON_FLAGS if flag != "-g")
+        self._upstream_flags = (*without_debug, *board.build.upstream_cpu, *kind_flags)
+        self._root = cache_dir() / "build"
+        self._hashed: dict[Path, tuple[str, tuple[str, ...]]] = {}
+
+    def image(self) -> Image:
+        sources = {source: self._object_key(source) for source in self._sources()}
+        key = _digest(
+            _FORMAT,
+            self._board.name,
+            self._kind,
+            self._engine,
+            self._kernels,
+            __version__,
+            self._tool.identity,
+            self._flags,
+            self._link_flags(),
+            "" if self._board.build.linker_script is None else self._file(self._board.build.linker_script)[0],
+            sorted((source.logical, object_key) for source, object_key in sources.items()),
+        )
+        done = self._load(key)
+        if done is not None:
+            return done
+        try:
+            with self._lock(key):
+                done = self._load(key)
+                return done if done is not None else self._make(key, sources)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    # Sources ---------------------------------------------------------------------------------------------------------
+    def _sources(self) -> list[_Source]:
+        sources: list[_Source] = []
+        custom = self._custom_ops()
+        own_table = self._kind == "bundled" or bool(custom)
+        salt = " ".join(library.identity for library in self._libraries)
+        includes = tuple(dict.fromkeys(folder for library in self._libraries for folder in library.includes))
+        for path in self._engine_files():
+            if own_table and path.name in _TABLES:
+                continue
+            source = _Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags)
+            if _sees_libraries(path):
+                source = replace(source, salt=salt, includes=includes)
+            sources.append(source)
+        port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
+        for folder in self._board.build.ports:
+            for path in sorted(folder.iterdir()):
+                if path.suffix in (".cc", ".c", ".S"):
+                    sources.append(_Source(f"firmware/ports/{folder.name}/{path.name}", path, port_flags))
+        for path in self._extra_sources:
+            sources.append(_Source(f"extra/{path.name}", path.absolute(), self._flags))
+        model_text = self._model_text()
+        sources.append(_Source("generated/model.S", None, self._flags, text=model_text, salt=self._model_sha256))
+        if own_table:
+            table = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(custom)
+            sources.append(_Source("generated/ops.cc", None, self._flags, text=table, salt=salt, includes=includes))
+        return sources + self._foreign_sources()
+
+    def _foreign_sources(self) -> list[_Source]:
+        return [
+            _Source(
+                f"upstream/{library.name}/{name}",
+                library.root / name,
+                (*self._upstream_flags, *library.defines),
+                salt=library.identity,
+                includes=library.includes,
+                foreign=True,
+            )
+            for library in self._libraries
+            for name in library.sources
+        ]
+
+    def _custom_ops(self) -> list[str]:
+        """What the extra sources register."""
+        names: list[str] = []
+        for path in self._extra_sources:
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
+            names += re.findall(r"\bconst\s+OpRegistration\s+kOp_(\w+)", text)
+        return sorted(set(names))
+
+    def _port_defines(self) -> dict[str, str]:
+        board = self._board
+        defines = {**board.build.defines, "TINYHIL_SLOT_WRITABLE": str(int(board.slot.writable))}
+        if board.clock_hz is not None:
+            defines["TINYHIL_CLOCK_HZ"] = str(board.clock_hz)
+        if board.soc is not None:
+            defines["TINYHIL_SOC_ID_ADDRESS"] = f"{board.soc.address:#x}"
+        if self._host:
+            defines["TINYHIL_ARENA_BYTES"] = str(board.memory["ram"].bytes)
+            defines["TINYHIL_SLOT_BYTES"] = str(board.slot.bytes if self._kind == "slot" else 0)
+        return defines
 
     # Keys ------------------------------------------------------------------------------------------------------------
     def _file(self, path: Path) -> tuple[str, tuple[str, ...]]:
@@ -578,7 +634,8 @@ class _Build:
         _remove_stale(work_root)
         with tempfile.TemporaryDirectory(dir=work_root, ignore_cleanup_errors=True) as name:
             work = Path(name)
-            info = _Source("generated/build_info.cc", None, self._flags, text=self._build_info_text(key[:16]))
+            info_text = self._build_info_text(self._board.name, key[:16], self._tool.version)
+            info = _Source("generated/build_info.cc", None, self._flags, text=info_text)
             objects = {source: self._object_path(source, object_key) for source, object_key in sources.items()}
             missing = [source for source, path in objects.items() if not _is_there(path)]
             objects[info] = work / "generated" / "build_info.o"
@@ -771,6 +828,11 @@ _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 def _scan(content: bytes) -> tuple[str, tuple[str, ...]]:
     names = tuple(name.decode("utf-8", "replace") for name in _INCLUDE.findall(content))
     return hashlib.sha256(content).hexdigest(), names
+
+
+def _sees_libraries(path: Path) -> bool:
+    """Whether a source of the firmware includes headers of others."""
+    return path.name.startswith("tflm") or path.parent.name == "cmsis_nn"
 
 
 def _set_prefix(kernels: str) -> str:
