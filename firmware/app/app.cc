@@ -15,7 +15,7 @@ namespace tinyhil {
 namespace {
 
 // A frame that stays open over so many reads of nothing is given up, so that a person can type: 0.1 s to 2 s, as fast
-// as the core polls. A port without a counter is a host process, which sleeps in each such read.
+// as the core polls. Fewer where each such read sleeps.
 constexpr uint32_t kPausePolls = 1u << 20;
 constexpr uint32_t kPausePollsAsleep = 64;
 
@@ -37,7 +37,7 @@ class Pause {
   // Called each time nothing came. True once it is long.
   bool Long() {
     ++polls_;
-    if (polls_ == kPausePollsAsleep) return port::CounterTicks() == 0;
+    if (polls_ == kPausePollsAsleep) return port::ReadByteSleeps();
     return polls_ == kPausePolls;
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the application needs of a board. One implementation is linked into an image: bare metal per SoC family,
-// a host process (native), later Zephyr.
+// a host process (native), or Zephyr.
 #ifndef TINYHIL_PORTS_PORT_H_
 #define TINYHIL_PORTS_PORT_H_
 
@@ -23,9 +23,10 @@ struct Region {
 // UART and counter, once, before anything else. Clocks, FPU and stack painting are the start-up code's.
 void Init();
 
-// The next received byte, or -1 where none is waiting. Never blocks; a host process may sleep a few milliseconds
-// before it answers -1, so that waiting does not take a core.
+// The next received byte, or -1 where none is waiting. Never blocks; a port that shares its core (a host process, a
+// thread) may sleep a few milliseconds before it answers -1.
 int ReadByte();
+bool ReadByteSleeps();                           // whether it does
 void Write(const uint8_t* data, uint32_t size);  // blocks until handed to the UART
 
 // A counter that survives its hardware's wrap. CounterRestart also aligns its phase, so that the same code

@@ -35,6 +35,7 @@ extern "C" void SysTick_Handler() { wraps = wraps + 1; }
 
 // noipa: callers in this file must reach these two as all others do, or the cost they measure is another.
 __attribute__((noipa)) void CounterRestart() {
+  CounterAlone();
   Register(kSystCsr) = 0;
   Register(kIcsr) = kIcsrSysTickClear;
   wraps = 0;
@@ -79,6 +80,7 @@ __attribute__((noipa)) uint64_t CounterMilliticks() {
   const bool wrapped = (Register(kIcsr) & kIcsrSysTickPending) != 0;
   uint32_t whole_wraps = wraps;
   __asm volatile("cpsie i" ::: "memory");
+  CounterShared();
   const uint32_t ticks = (0u - first) & kReload;
   // A wrap that its interrupt has not counted yet came before the first reading, unless that was just short of it.
   if (wrapped && ticks <= kReload / 2) ++whole_wraps;

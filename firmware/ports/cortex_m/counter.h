@@ -7,6 +7,11 @@ namespace tinyhil::port {
 // Starts the counter and measures what measuring costs.
 void CounterInit();
 
+// What the counter calls before it starts and after it was read: from one to the other nothing else may run. Both may
+// come twice in a row. Bare metal has nothing else.
+void CounterAlone();
+void CounterShared();
+
 }  // namespace tinyhil::port
 
 #endif  // TINYHIL_PORTS_CORTEX_M_COUNTER_H_

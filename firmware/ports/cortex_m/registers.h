@@ -17,9 +17,14 @@ constexpr uint32_t kSystCsrEnable = 1u << 0;
 constexpr uint32_t kSystCsrInterrupt = 1u << 1;
 constexpr uint32_t kSystCsrCoreClock = 1u << 2;
 
+constexpr uintptr_t kNvicIser = 0xE000E100;  // a bit each interrupt, 32 a word; writing a 1 enables
+constexpr uintptr_t kNvicIcer = 0xE000E180;  // writing a 1 disables
+
 constexpr uintptr_t kIcsr = 0xE000ED04;
 constexpr uint32_t kIcsrSysTickClear = 1u << 25;
-constexpr uint32_t kIcsrSysTickPending = 1u << 26;
+constexpr uint32_t kIcsrSysTickPending = 1u << 26;  // writing a 1 makes it so
+
+constexpr uintptr_t kVtor = 0xE000ED08;
 
 constexpr uintptr_t kAircr = 0xE000ED0C;
 constexpr uint32_t kAircrResetRequest = 0x05FA0004;

@@ -113,6 +113,11 @@ void Init() {
   CounterInit();
 }
 
+bool ReadByteSleeps() { return false; }
+
+void CounterAlone() {}
+void CounterShared() {}
+
 Region Arena() { return {__arena_start, Distance(__arena_start, __arena_end)}; }
 
 Region ModelSlot() { return {__slot_start, Distance(__slot_start, __slot_end)}; }

@@ -185,6 +185,8 @@ void Write(const uint8_t* data, uint32_t size) {
   }
 }
 
+bool ReadByteSleeps() { return true; }
+
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
 uint64_t CounterMilliticks() { return 0; }

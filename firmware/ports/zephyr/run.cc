@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// From Zephyr into the application: a thread of its own in test mode, or whichever thread calls tinyhil_run.
+#include <zephyr/kernel.h>
+
+#include "ports/port.h"
+#include "ports/zephyr/zephyr_port.h"
+#include "tinyhil/tinyhil.h"
+
+#ifdef CONFIG_TINYHIL_COUNTER_SYSTICK
+#include "ports/cortex_m/counter.h"
+#endif
+
+namespace tinyhil::port {
+
+void Init() {
+  StackOfThisThread();
+  UartInit();
+#ifdef CONFIG_TINYHIL_COUNTER_SYSTICK
+  CounterInit();
+  CounterShared();
+#endif
+}
+
+#ifndef CONFIG_TINYHIL_COUNTER_SYSTICK
+void CounterRestart() {}
+uint64_t CounterTicks() { return 0; }
+uint64_t CounterMilliticks() { return 0; }
+#endif
+
+}  // namespace tinyhil::port
+
+extern "C" void tinyhil_run(void) { tinyhil::AppMain(); }
+
+#ifdef CONFIG_TINYHIL_TEST_MODE
+namespace {
+
+void TestMode(void*, void*, void*) { tinyhil_run(); }
+
+K_THREAD_DEFINE(tinyhil_test_mode, CONFIG_TINYHIL_STACK_BYTES, TestMode, nullptr, nullptr, nullptr,
+                CONFIG_TINYHIL_THREAD_PRIORITY, 0, 0);
+
+}  // namespace
+#endif
