@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# Before find_package(Zephyr): which of our boards this is, and the files of boards/ that go with it.
+include_guard(GLOBAL)
+
+# boards/<board.yaml's name>/app.conf and app.overlay for every image; slot.conf and slot.overlay where the model is in
+# the slot. Whoever sets DTC_OVERLAY_FILE takes the overlays' place.
+macro(tinyhil_choose_board_files)
+  if(NOT TINYHIL_BOARD)
+    tinyhil_find_board("${BOARD}" TINYHIL_BOARD)
+  endif()
+  set(tinyhil_kinds app)
+  if(NOT TINYHIL_MODEL)
+    list(APPEND tinyhil_kinds slot)
+  endif()
+  set(tinyhil_confs "")
+  set(tinyhil_overlays "")
+  foreach(kind IN LISTS tinyhil_kinds)
+    set(file ${CMAKE_CURRENT_LIST_DIR}/boards/${TINYHIL_BOARD}/${kind})
+    if(TINYHIL_BOARD AND EXISTS ${file}.conf)
+      list(APPEND tinyhil_confs ${file}.conf)
+    endif()
+    if(TINYHIL_BOARD AND EXISTS ${file}.overlay)
+      list(APPEND tinyhil_overlays ${file}.overlay)
+    endif()
+  endforeach()
+  # EXTRA_CONF_FILE was OVERLAY_CONFIG before 3.4.
+  tinyhil_read_zephyr_version("$ENV{ZEPHYR_BASE}" tinyhil_zephyr_version)
+  if(tinyhil_zephyr_version AND tinyhil_zephyr_version VERSION_LESS 3.4)
+    list(APPEND OVERLAY_CONFIG ${tinyhil_confs})
+  else()
+    list(APPEND EXTRA_CONF_FILE ${tinyhil_confs})
+  endif()
+  if(tinyhil_overlays AND NOT DTC_OVERLAY_FILE)
+    set(DTC_OVERLAY_FILE "${tinyhil_overlays}")
+  endif()
+endmacro()
+
+# The name in platforms/ whose board.yaml names this Zephyr board, old name or new; "" where there is none.
+function(tinyhil_find_board board result)
+  set(${result} "" PARENT_SCOPE)
+  if(board STREQUAL "")
+    return()
+  endif()
+  string(REGEX REPLACE "([][+.*()^$?|\\])" "\\\\\\1" pattern "${board}")
+  file(GLOB files ${CMAKE_CURRENT_LIST_DIR}/../platforms/*/board.yaml)
+  foreach(file IN LISTS files)
+    file(READ ${file} text)
+    if(text MATCHES "\nzephyr:([^\n]|\n )*[: \"']${pattern}[ \"',}\n]")
+      get_filename_component(folder ${file} DIRECTORY)
+      get_filename_component(name ${folder} NAME)
+      set(${result} ${name} PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+endfunction()
+
+# What picolibc GCC brings, for Kconfig: "toolchain", or "" where it has none.
+function(tinyhil_choose_libc)
+  set(found "")
+  if("$ENV{ZEPHYR_TOOLCHAIN_VARIANT}" STREQUAL "gnuarmemb" AND DEFINED ENV{GNUARMEMB_TOOLCHAIN_PATH})
+    execute_process(
+      COMMAND $ENV{GNUARMEMB_TOOLCHAIN_PATH}/bin/arm-none-eabi-gcc -print-file-name=picolibc.specs
+      OUTPUT_VARIABLE specs
+      OUTPUT_STRIP_TRAILING_WHITESPACE
+      ERROR_QUIET)
+    if(IS_ABSOLUTE "${specs}")
+      set(found toolchain)
+    endif()
+  endif()
+  set(ENV{TINYHIL_PICOLIBC} "${found}")
+endfunction()
