@@ -13,7 +13,10 @@ extern const OpRegistration kCmsisNnOp_AVERAGE_POOL_2D;
 extern const OpRegistration kCmsisNnOp_CONV_2D;
 extern const OpRegistration kCmsisNnOp_DEPTHWISE_CONV_2D;
 extern const OpRegistration kCmsisNnOp_FULLY_CONNECTED;
+extern const OpRegistration kCmsisNnOp_MAXIMUM;
 extern const OpRegistration kCmsisNnOp_MAX_POOL_2D;
+extern const OpRegistration kCmsisNnOp_MINIMUM;
+extern const OpRegistration kCmsisNnOp_MUL;
 extern const OpRegistration kCmsisNnOp_SOFTMAX;
 
 }  // namespace tinyhil

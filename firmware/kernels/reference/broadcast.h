@@ -22,6 +22,9 @@ struct Broadcast {
 // Fails unless the inputs broadcast to the output's shape.
 bool MakeBroadcast(Prepare& op, const Tensor& a, const Tensor& b, const Tensor& output, Broadcast* out);
 
+// Whether both inputs have the output's shape.
+inline bool IsFlat(const Broadcast& shape) { return shape.rank == 1 && shape.step[0][0] == 1 && shape.step[1][0] == 1; }
+
 // The same for tensors of `elements` elements each, whatever their shapes.
 void MakeFlat(uint32_t elements, Broadcast* out);
 

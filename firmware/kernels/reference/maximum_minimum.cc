@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // MAXIMUM and MINIMUM: int8, int16, int32, int64 and float, with broadcasting. Values are compared as they are: all
 // three tensors must share one quantization. No scratch.
+#include "kernels/reference/maximum_minimum.h"
+
 #include "kernels/ops.h"
-#include "kernels/reference/broadcast.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
-namespace {
 
-struct ExtremeData {
-  TensorType type;
-  Broadcast shape;
-};
-
-bool PrepareExtreme(Prepare& op) {
+bool CheckExtreme(Prepare& op, ExtremeData* data) {
   Tensor a, b, output;
-  ExtremeData* data = op.Data<ExtremeData>();
-  if (data == nullptr || !op.Expect(2, 2, 1) || !op.Input(0, &a) || !op.Input(1, &b) || !op.Output(0, &output) ||
+  if (!op.Expect(2, 2, 1) || !op.Input(0, &a) || !op.Input(1, &b) || !op.Output(0, &output) ||
       !ExpectType(op, a, "inputs[0]", kArithmeticTypes | TypeBit(TensorType::kInt64)) ||
       !ExpectSameType(op, b, "inputs[1]", a) || !ExpectSameType(op, output, "outputs[0]", a)) {
     return false;
   }
   data->type = output.type;
   return MakeBroadcast(op, a, b, output, &data->shape);
+}
+
+namespace {
+
+bool PrepareExtreme(Prepare& op) {
+  ExtremeData* data = op.Data<ExtremeData>();
+  return data != nullptr && CheckExtreme(op, data);
 }
 
 // Of two that are neither above nor below each other (equal, or one is no number) the second is taken.

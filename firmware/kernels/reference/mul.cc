@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // MUL: int8, int16, int32 and float, with broadcasting. One multiplier for the product; int32 wraps. No scratch.
+#include "kernels/reference/mul.h"
+
 #include "kernels/ops.h"
-#include "kernels/reference/broadcast.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
-namespace {
 
-struct MulData {
-  TensorType type;
-  Broadcast shape;
-  // int8 and int16
-  int32_t zero_point[2];
-  Multiplier multiplier;
-  int32_t output_zero_point;
-  Range range;  // of int32 too
-  FloatRange float_range;
-};
-
-bool PrepareMul(Prepare& op) {
+bool CheckMul(Prepare& op, MulData* data) {
   Tensor inputs[2], output;
   Table options;
-  MulData* data = op.Data<MulData>();
-  if (data == nullptr || !op.Expect(2, 2, 1) || !op.Input(0, &inputs[0]) || !op.Input(1, &inputs[1]) ||
-      !op.Output(0, &output) || !op.Options(schema::kMulOptions, &options) ||
-      !ExpectType(op, inputs[0], "inputs[0]", kArithmeticTypes) ||
+  if (!op.Expect(2, 2, 1) || !op.Input(0, &inputs[0]) || !op.Input(1, &inputs[1]) || !op.Output(0, &output) ||
+      !op.Options(schema::kMulOptions, &options) || !ExpectType(op, inputs[0], "inputs[0]", kArithmeticTypes) ||
       !ExpectSameType(op, inputs[1], "inputs[1]", inputs[0]) || !ExpectSameType(op, output, "outputs[0]", inputs[0]) ||
       !MakeBroadcast(op, inputs[0], inputs[1], output, &data->shape)) {
     return false;
@@ -44,6 +30,13 @@ bool PrepareMul(Prepare& op) {
   data->zero_point[1] = inputs[1].zero_point;
   data->output_zero_point = output.zero_point;
   return op.ok() && ExpectShift(op, data->multiplier) && ActivationRange(op, activation, output, &data->range);
+}
+
+namespace {
+
+bool PrepareMul(Prepare& op) {
+  MulData* data = op.Data<MulData>();
+  return data != nullptr && CheckMul(op, data);
 }
 
 template <typename T>
