@@ -11,8 +11,11 @@ extern const char kKernelSet[];  // "reference", "cmsis_nn"
 
 extern const OpRegistration kOp_ABS;
 extern const OpRegistration kOp_ADD;
+extern const OpRegistration kOp_ARG_MAX;
+extern const OpRegistration kOp_ARG_MIN;
 extern const OpRegistration kOp_ASSIGN_VARIABLE;
 extern const OpRegistration kOp_AVERAGE_POOL_2D;
+extern const OpRegistration kOp_BATCH_MATMUL;
 extern const OpRegistration kOp_CALL_ONCE;
 extern const OpRegistration kOp_CONV_2D;
 extern const OpRegistration kOp_DEPTHWISE_CONV_2D;
@@ -29,6 +32,7 @@ extern const OpRegistration kOp_LESS_EQUAL;
 extern const OpRegistration kOp_LOGISTIC;
 extern const OpRegistration kOp_MAXIMUM;
 extern const OpRegistration kOp_MAX_POOL_2D;
+extern const OpRegistration kOp_MEAN;
 extern const OpRegistration kOp_MINIMUM;
 extern const OpRegistration kOp_MUL;
 extern const OpRegistration kOp_NEG;
@@ -36,12 +40,15 @@ extern const OpRegistration kOp_NOT_EQUAL;
 extern const OpRegistration kOp_PRELU;
 extern const OpRegistration kOp_QUANTIZE;
 extern const OpRegistration kOp_READ_VARIABLE;
+extern const OpRegistration kOp_REDUCE_MAX;
 extern const OpRegistration kOp_RELU;
 extern const OpRegistration kOp_RELU6;
 extern const OpRegistration kOp_RELU_N1_TO_1;
 extern const OpRegistration kOp_RESHAPE;
 extern const OpRegistration kOp_SOFTMAX;
 extern const OpRegistration kOp_SUB;
+extern const OpRegistration kOp_SUM;
+extern const OpRegistration kOp_SVDF;
 extern const OpRegistration kOp_TANH;
 extern const OpRegistration kOp_VAR_HANDLE;
 

@@ -56,7 +56,10 @@ _ANY = "bool int16 int32 int64 float32"
 _OTHER_TYPES = {
     "ABS": "int16 float32",
     "ADD": _ARITHMETIC,
+    "ARG_MAX": "int32 float32",
+    "ARG_MIN": "int32 float32",
     "ASSIGN_VARIABLE": _ANY,
+    "BATCH_MATMUL": "float32",
     "CALL_ONCE": _ANY,
     "DEQUANTIZE": "uint8 float32",
     "EQUAL": "bool int32 int64 float32",
@@ -67,6 +70,7 @@ _OTHER_TYPES = {
     "LESS": "bool int32 int64 float32",
     "LESS_EQUAL": "bool int32 int64 float32",
     "MAXIMUM": "int16 int32 int64 float32",
+    "MEAN": "int16 float32",
     "MINIMUM": "int16 int32 int64 float32",
     "MUL": _ARITHMETIC,
     "NEG": "float32",
@@ -74,10 +78,12 @@ _OTHER_TYPES = {
     "PRELU": "int16 float32",
     "QUANTIZE": "uint8 float32",
     "READ_VARIABLE": _ANY,
+    "REDUCE_MAX": "float32",
     "RELU": "int16 float32",
     "RELU6": "int16 float32",
     "RELU_N1_TO_1": "int16 float32",
     "SUB": _ARITHMETIC,
+    "SUM": "int16 float32",
     "VAR_HANDLE": _ANY,
 }
 _NO_INT8 = frozenset({"NEG"})  # operators that have other types only
