@@ -39,7 +39,7 @@ from tinyhil.errors import (
     OutputUnwritable,
     UnsupportedOperator,
 )
-from tinyhil.library import Library, cmsis_nn_library, tflm_libraries, trees_of
+from tinyhil.library import Library, cmsis_nn_library, core_flags, tflm_libraries, trees_of
 from tinyhil.toolchain import Tool, find_tool, install_command
 from tinyhil.upstream import Tree, find_cmsis_nn, find_tflm
 
@@ -261,7 +261,7 @@ class _Sources:
         if self._tflm is not None:
             libraries += tflm_libraries(self._tflm, self._kernels, self._cmsis_nn)
         if self._cmsis_nn is not None:
-            libraries.append(cmsis_nn_library(self._cmsis_nn, self._board.build.upstream_cpu))
+            libraries.append(cmsis_nn_library(self._cmsis_nn))
         return libraries
 
     def _kernel_files(self) -> list[Path]:
@@ -450,7 +450,7 @@ class _Build(_Sources):
             _Source(
                 f"upstream/{library.name}/{name}",
                 library.root / name,
-                (*self._upstream_flags, *library.defines),
+                (*self._upstream_flags, *library.defines, *core_flags(library, self._board.build.upstream_cpu)),
                 salt=library.identity,
                 includes=library.includes,
                 foreign=True,

@@ -33,6 +33,9 @@ _TFLM_DEFINES = (
     "-DFLATBUFFERS_PREFER_PRINTF=1",
 )
 
+CMSIS_NN = "cmsis-nn"
+"""Its tree's name."""
+
 # It has vector code of its own where a core has vectors; what GCC makes beside it is slower (Cortex-M55: by 0.5 %).
 _CMSIS_NN_FLAGS = ("-fno-tree-vectorize",)
 # Its way to requantize on a Cortex-M4, by its README the slower one elsewhere; the same bits. A DS-CNN takes 6 % less.
@@ -111,8 +114,8 @@ def tflm_identity(tflm: Tflm) -> str:
     return " ".join(fingerprint(tree, folders) for tree, folders in trees)
 
 
-def cmsis_nn_library(cmsis_nn: CmsisNn, cpu: Sequence[str] = ()) -> Library:
-    """The integer functions of CMSIS-NN, for a core that the compiler flags `cpu` select."""
+def cmsis_nn_library(cmsis_nn: CmsisNn) -> Library:
+    """The integer functions of CMSIS-NN."""
     root = cmsis_nn.root.path
     sources = [
         path.relative_to(root).as_posix()
@@ -121,11 +124,17 @@ def cmsis_nn_library(cmsis_nn: CmsisNn, cpu: Sequence[str] = ()) -> Library:
     ]
     includes = [root, root / "Include"]
     identity = fingerprint(cmsis_nn.root, ("Include", "Source"))
-    flags = (*_CMSIS_NN_FLAGS, *(flag for word in cpu for flag in _CMSIS_NN_FLAGS_OF.get(word, ())))
     if cmsis_nn.core is not None:
         includes.append(cmsis_nn.core.path / "CMSIS/Core/Include")
         identity += " " + fingerprint(cmsis_nn.core, ("CMSIS/Core/Include",))
-    return Library(cmsis_nn.root.name, root, identity, tuple(sources), tuple(includes), flags)
+    return Library(cmsis_nn.root.name, root, identity, tuple(sources), tuple(includes), _CMSIS_NN_FLAGS)
+
+
+def core_flags(library: Library, cpu: Sequence[str]) -> tuple[str, ...]:
+    """What a library is compiled with besides on the core that the compiler flags `cpu` select."""
+    if library.name != CMSIS_NN:
+        return ()
+    return tuple(flag for word in cpu for flag in _CMSIS_NN_FLAGS_OF.get(word, ()))
 
 
 def trees_of(tflm: Tflm | None, cmsis_nn: CmsisNn | None) -> list[Tree]:
