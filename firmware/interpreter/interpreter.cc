@@ -221,14 +221,14 @@ bool Interpreter::AddInputs(LoadArena& arena, Graph& graph) {
   return true;
 }
 
-bool Interpreter::AddInput(LoadArena& arena, Graph& graph, uint32_t tensor, uint32_t builtin_code) {
+bool Interpreter::AddInput(LoadArena& arena, Graph& graph, uint32_t tensor, bool may_be_handle) {
   Reader& reader = model_.reader();
   if (graph.tensors[tensor] != nullptr) {
     if (!IsHandle(graph, tensor)) {
       Extend(arena, graph, tensor, time_);
       return true;
     }
-    if (builtin_code == schema::kReadVariable || builtin_code == schema::kAssignVariable) return true;
+    if (may_be_handle) return true;
     return reader.Fail(Code::kModelUnsupported, "inputs", "a variable's handle can only be read or assigned through",
                        tensor);
   }
@@ -253,9 +253,9 @@ bool Interpreter::AddOperator(LoadArena& arena, Graph& graph, uint32_t index) {
     return reader.Fail(Code::kOpUnsupported, nullptr, "no such operator in this image", op.builtin_code);
   }
   for (uint32_t i = 0; i < op.input_count; ++i) {
-    if (op.inputs[i] >= 0 && !AddInput(arena, graph, static_cast<uint32_t>(op.inputs[i]), op.builtin_code)) {
-      return false;
-    }
+    if (op.inputs[i] < 0) continue;
+    const bool through_handle = op.builtin_code == schema::kReadVariable || op.builtin_code == schema::kAssignVariable;
+    if (!AddInput(arena, graph, static_cast<uint32_t>(op.inputs[i]), through_handle && i == 0)) return false;
   }
   for (uint32_t i = 0; i < op.output_count; ++i) {
     if (!AddActivation(arena, graph, static_cast<uint32_t>(op.outputs[i]))) return false;

@@ -53,7 +53,7 @@ class Interpreter {
   bool AddVariable(LoadArena& arena, Graph& graph, const Tensor& tensor);
   bool AddInputs(LoadArena& arena, Graph& graph);
   bool AddOperator(LoadArena& arena, Graph& graph, uint32_t index);
-  bool AddInput(LoadArena& arena, Graph& graph, uint32_t tensor, uint32_t builtin_code);
+  bool AddInput(LoadArena& arena, Graph& graph, uint32_t tensor, bool may_be_handle);
   bool TouchOutputs(LoadArena& arena, Graph& graph);
   void ForgetHandles(Graph& graph);
   bool CheckVariables();

@@ -99,6 +99,7 @@ class Prepare {
 
   // The builtin options of the given type. Absent options leave the table empty: all fields at their defaults.
   bool Options(schema::Options type, Table* out);
+  uint32_t Word(const Vector& list, uint32_t i) { return LoadU32(model_.reader().base() + list.offset + 4 * i); }
   bool ok() { return model_.reader().ok(); }
 
   bool Fail(Code code, const char* field, const char* detail, uint32_t got = 0, uint32_t want = 0) {
@@ -112,6 +113,8 @@ class Prepare {
     data_ = Persistent<T>(1);
     return static_cast<T*>(data_);
   }
+  // The same for data whose length the operator tells.
+  void* DataOfBytes(uint32_t bytes) { return data_ = PersistentBytes(bytes, 1); }
   template <typename T>
   T* Persistent(uint32_t count) {
     return static_cast<T*>(PersistentBytes(count, sizeof(T)));

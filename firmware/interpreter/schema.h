@@ -114,6 +114,8 @@ enum Options : uint8_t {
   kSpaceToDepthOptions = 19,
   kMulOptions = 21,
   kGatherOptions = 23,
+  kBatchToSpaceNdOptions = 24,
+  kSpaceToBatchNdOptions = 25,
   kReducerOptions = 27,
   kSubOptions = 28,
   kSqueezeOptions = 30,
@@ -171,6 +173,29 @@ enum LeakyReluField : uint16_t { kLeakyReluAlpha = 0 };
 enum ReducerField : uint16_t { kReducerKeepDims = 0 };
 enum BatchMatmulField : uint16_t { kMatmulAdjointX = 0, kMatmulAdjointY = 1 };
 enum SvdfField : uint16_t { kSvdfRank = 0, kSvdfActivation = 1 };
+enum ConcatenationField : uint16_t { kConcatenationAxis = 0, kConcatenationActivation = 1 };
+enum SplitField : uint16_t { kSplitCount = 0 };
+enum PackField : uint16_t { kPackCount = 0, kPackAxis = 1 };
+enum UnpackField : uint16_t { kUnpackCount = 0, kUnpackAxis = 1 };
+enum SqueezeField : uint16_t { kSqueezeDims = 0 };
+enum GatherField : uint16_t { kGatherAxis = 0, kGatherBatchDims = 1 };
+enum BlockField : uint16_t { kDepthToSpaceBlock = 0, kSpaceToDepthBlock = 0 };
+enum ResizeNearestField : uint16_t { kNearestAlignCorners = 0, kNearestHalfPixel = 1 };
+enum ResizeBilinearField : uint16_t { kBilinearAlignCorners = 2, kBilinearHalfPixel = 3 };
+enum TransposeConvField : uint16_t {
+  kTransposeConvPadding = 0,
+  kTransposeConvStrideW = 1,
+  kTransposeConvStrideH = 2,
+  kTransposeConvActivation = 3,
+};
+enum StridedSliceField : uint16_t {
+  kStridedBeginMask = 0,
+  kStridedEndMask = 1,
+  kStridedEllipsisMask = 2,
+  kStridedNewAxisMask = 3,
+  kStridedShrinkMask = 4,
+  kStridedOffset = 5,
+};
 enum CallOnceField : uint16_t { kCallOnceSubgraph = 0 };
 enum VarHandleField : uint16_t { kVarHandleContainer = 0, kVarHandleName = 1 };
 

@@ -101,6 +101,33 @@ def depthwise_conv_2d(draw: Draw) -> Case:
     return net.case()
 
 
+@operator("TRANSPOSE_CONV")
+def transpose_conv(draw: Draw) -> Case:
+    net = Net(draw)
+    padding = draw.pick(["VALID", "SAME"])
+    batch, inputs, outputs = draw.between(1, 2), draw.between(1, 9), draw.between(1, 5)
+    axes = []
+    for _ in range(2):
+        size, filter_size, stride = draw.between(1, 6), draw.between(1, 5), draw.between(1, 3)
+        length = size * stride if padding == "SAME" else (size - 1) * stride + filter_size + draw.pick([0, 0, 1])
+        axes.append(Axis(size, filter_size, stride, 1, length))
+    y, x = axes
+    input_scale, scales = draw.scale(), filter_scales(draw, outputs)
+    shape = (outputs, y.filter, x.filter, inputs)
+    weights = net.tensor(shape, scale=scales, data=draw.weights(shape))
+    source = net.input((batch, y.input, x.input, inputs), scale=input_scale, zero_point=draw.zero_point())
+    product = float(np.float32(input_scale) * np.float32(np.atleast_1d(scales)[0]))
+    added = bias(draw, net, outputs, product)
+    scale = output_scale(draw, input_scale, float(np.mean(scales)), y.filter * x.filter * inputs)
+    result = net.output((batch, y.output, x.output, outputs), scale=scale, zero_point=draw.zero_point())
+    where = net.constant([batch, y.output, x.output, outputs])
+    net.operator(
+        "TRANSPOSE_CONV", [where, weights, source] if added < 0 else [where, weights, source, added], [result],
+        padding=padding, stride_h=y.stride, stride_w=x.stride, fused_activation_function=draw.pick(ACTIVATIONS),
+    )  # fmt: skip
+    return net.case()
+
+
 @operator("FULLY_CONNECTED")
 def fully_connected(draw: Draw) -> Case:
     net = Net(draw)
