@@ -14,7 +14,7 @@ import resource
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from tinyhil import __version__
-from tinyhil.errors import OutputUnwritable, TinyhilError
-from tinyhil.record import OUTCOMES, Cell, Record, write_atomic
+from tinyhil.errors import CellTimeout, OutputUnwritable, RecordError, TargetError, TinyhilError
+from tinyhil.journal import Journal
+from tinyhil.record import OUTCOMES, Cell, ErrorInfo, Record, write_atomic
 from tinyhil.runner import Cancelled, Evidence, Guard, Materials, Outcome, Plan, run_cell, run_command_line
 
 SCHEMA = "tinyhil.matrix/1"
@@ -112,12 +113,27 @@ def run_matrix(
     cell_timeout_s: float,
     out: Path | None = None,
     listener: Listener | None = None,
+    retries: int = 0,
+    resume: bool = False,
+    scheduler: str = "",
 ) -> MatrixResult:
     """Runs the cells, `jobs` at once. Ctrl-C stops the emulators and returns what is finished.
 
-    With `out`, every cell that does not pass leaves out/failures/<cell>/, and one that passes removes an old one.
+    With `out`, every cell that does not pass leaves out/failures/<cell>/, and one that passes removes an old one; each
+    record is written to out/records.jsonl as it comes. `resume` takes from there what has a verdict that still holds.
+
+    retries: how often a cell is run again whose target failed; never one that computed other numbers.
+    scheduler: the address of a Dask cluster that runs the cells, instead of this machine.
     """
-    return _Matrix(cells, plan, jobs, cell_timeout_s, out, listener or Listener()).run()
+    matrix = _Matrix(cells, plan, jobs, cell_timeout_s, out, listener or Listener(), retries, scheduler)
+    if out is None:
+        return matrix.run()
+    with Journal(out, resume=resume) as matrix.journal:
+        return matrix.run()
+
+
+_RETRIED = range(TargetError.exit_status, CellTimeout.exit_status + 1)
+"""Exit statuses of errors that may be over the next time: those of a target."""
 
 
 @dataclass
@@ -126,11 +142,30 @@ class _Running:
     index: int
     guard: Guard = field(default_factory=Guard)
     began: float | None = None
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.guard.cancel(Cancelled("interrupted"))
+
+    def try_again(self) -> None:
+        self.began = time.monotonic()
+        self.guard = Guard()
+        if self.cancelled:
+            self.guard.cancel(Cancelled("interrupted"))
 
 
 class _Matrix:
     def __init__(
-        self, cells: Sequence[Cell], plan: Plan, jobs: int, cell_timeout_s: float, out: Path | None, listener: Listener
+        self,
+        cells: Sequence[Cell],
+        plan: Plan,
+        jobs: int,
+        cell_timeout_s: float,
+        out: Path | None,
+        listener: Listener,
+        retries: int,
+        scheduler: str,
     ) -> None:
         self.cells = cells
         self.plan = plan
@@ -138,6 +173,9 @@ class _Matrix:
         self.cell_timeout_s = cell_timeout_s
         self.out = out
         self.listener = listener
+        self.retries = retries
+        self.scheduler = scheduler
+        self.journal: Journal | None = None
         self.materials = Materials()
         self.records: dict[int, Record] = {}
         self.unwritten: list[OutputUnwritable] = []
@@ -147,8 +185,13 @@ class _Matrix:
         began, cpu_before = time.monotonic(), _cpu_s()
         interrupted = False
         try:
-            self._build()
-            self._run_cells()
+            if self.scheduler:
+                self._take_over(images=False)
+                self._run_on_cluster()
+            else:
+                self._build()
+                self._take_over(images=True)
+                self._run_cells()
         except KeyboardInterrupt:
             interrupted = True
         cpu_after = _cpu_s()
@@ -171,8 +214,72 @@ class _Matrix:
                 self.materials.image(board, engine, kernels, firmware)
             self.listener.build_finished(board)
 
+    def _take_over(self, *, images: bool) -> None:
+        """Records of an earlier, interrupted run that still hold: the same command, model and (with `images`) image."""
+        found = {record.cell.slug: record for record in self.journal.found} if self.journal is not None else {}
+        for index, cell in enumerate(self.cells):
+            record = found.get(cell.slug)
+            if record is not None and self._holds(record, cell, images=images):
+                self.records[index] = record
+                self.listener.cell_finished(record)
+
+    def _holds(self, record: Record, cell: Cell, *, images: bool) -> bool:
+        if record.verdict not in ("pass", "fail") or record.command != run_command_line(cell, self.plan):
+            return False
+        try:
+            if (record.identity.model or {}).get("sha256") != self.materials.model(cell.model_path).sha256:
+                return False
+            image = self.materials.image(cell.board, cell.engine, cell.kernels, cell.firmware) if images else None
+        except TinyhilError:
+            return False
+        return image is None or (record.identity.image or {}).get("build_id") == image.build_id
+
+    def _left(self) -> list[tuple[int, Cell]]:
+        return [(index, cell) for index, cell in enumerate(self.cells) if index not in self.records]
+
+    def _finished(self, index: int, record: Record) -> None:
+        self.records[index] = record
+        if self.journal is not None:
+            self._write(lambda: self.journal.add(record) if self.journal is not None else None)
+        self.listener.cell_finished(record)
+
+    def _write(self, what: Callable[[], None]) -> None:
+        """A file that cannot be written is told at the end: the cells run on."""
+        try:
+            what()
+        except OutputUnwritable as error:
+            with self.unwritten_lock:
+                self.unwritten.append(error)
+
+    def _run_on_cluster(self) -> None:
+        from tinyhil.cluster import run_on_cluster
+
+        outcomes = run_on_cluster(
+            self._left(),
+            self.plan,
+            self.materials,
+            scheduler=self.scheduler,
+            cell_timeout_s=self.cell_timeout_s,
+            started=self.listener.cell_started,
+        )
+        with contextlib.closing(outcomes):
+            for index, outcome in outcomes:
+                self._keep(outcome)
+                self._finished(index, outcome.record)
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Writes the cell's failure bundle."""
+        if self.out is None:
+            return
+        out = self.out
+
+        def write() -> None:
+            outcome.record.bundle = write_bundle(out, outcome)
+
+        self._write(write)
+
     def _run_cells(self) -> None:
-        waiting = [_Running(cell, index) for index, cell in enumerate(self.cells)]
+        waiting = [_Running(cell, index) for index, cell in self._left()]
         running: dict[Future[Record], _Running] = {}
         pool = ThreadPoolExecutor(max_workers=self.jobs)
         try:
@@ -182,13 +289,12 @@ class _Matrix:
                 done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
                     entry = running.pop(future)
-                    self.records[entry.index] = record = future.result()
-                    self.listener.cell_finished(record)
+                    self._finished(entry.index, future.result())
                 self._time_out(running.values())
         except BaseException:
             for future, entry in running.items():
                 future.cancel()
-                entry.guard.cancel(Cancelled("interrupted"))
+                entry.cancel()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -200,23 +306,30 @@ class _Matrix:
                 entry.guard.time_out(self.cell_timeout_s)
 
     def _run_one(self, entry: _Running) -> Record:
-        cell = entry.cell
         entry.began = time.monotonic()
-        self.listener.cell_started(cell)
-        outcome = run_cell(
+        self.listener.cell_started(entry.cell)
+        retried: list[ErrorInfo] = []
+        while True:
+            outcome = self._attempt(entry)
+            error = outcome.record.error
+            if error is None or entry.cancelled or error.exit_status not in _RETRIED or len(retried) == self.retries:
+                break
+            retried.append(error)
+            entry.try_again()
+        outcome.record.retried = retried
+        if not isinstance(entry.guard.reason, Cancelled):
+            self._keep(outcome)
+        return outcome.record
+
+    def _attempt(self, entry: _Running) -> Outcome:
+        cell = entry.cell
+        return run_cell(
             cell,
             self.plan,
             materials=self.materials,
             guard=entry.guard,
             progress=lambda stage, done, total: self.listener.cell_progress(cell, stage, done, total),
         )
-        if self.out is not None and not isinstance(entry.guard.reason, Cancelled):
-            try:
-                outcome.record.bundle = write_bundle(self.out, outcome)
-            except OutputUnwritable as error:
-                with self.unwritten_lock:
-                    self.unwritten.append(error)
-        return outcome.record
 
 
 def _cpu_s() -> dict[str, float]:
@@ -277,6 +390,26 @@ def _fill_bundle(fresh: Path, folder: Path, record: Record, evidence: Evidence) 
         golden.save(fresh / "golden.npz")
         plan = Plan(golden=folder / "golden.npz")
     return run_command_line(replayed, plan)
+
+
+def shard_of(cells: Sequence[Cell], number: int, count: int) -> list[Cell]:
+    """The cells of shard `number` (from 1) of `count`: together they are all cells, and none is in two."""
+    return list(cells[number - 1 :: count])
+
+
+def merge(parts: Sequence[tuple[Path, Sequence[Record]]]) -> MatrixResult:
+    """One matrix of several, as the jobs of a CI made them. Raises RecordError where two have the same cell."""
+    seen: dict[str, Path] = {}
+    for path, records in parts:
+        for record in records:
+            earlier = seen.setdefault(record.cell.slug, path)
+            if earlier is not path:
+                raise RecordError(
+                    f"the cell {record.cell.slug} is in {earlier} and in {path}",
+                    next_step="Give each shard once, all of one run: tinyhil matrix --shard I/N.",
+                )
+    records = [record for _, of_part in parts for record in of_part]
+    return MatrixResult(records, len(records), elapsed_s=sum(r.timings.get("elapsed", 0.0) for r in records))
 
 
 def prepare_out(out: Path) -> None:

@@ -262,6 +262,10 @@ class ErrorInfo:
             lines.append(f"next step: {self.next_step}")
         return lines
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ErrorInfo:
+        return cls(error_class=data["class"], **{name: value for name, value in data.items() if name != "class"})
+
     def to_json(self) -> dict[str, Any]:
         return {
             "class": self.error_class,
@@ -366,6 +370,7 @@ class Record:
     accuracy: Accuracy | None = None
     operators: list[OperatorResult] = field(default_factory=list)  # in execution order; empty: nothing ran
     arena: list[ArenaTensor] = field(default_factory=list)  # empty: not known
+    retried: list[ErrorInfo] = field(default_factory=list)  # why it was run again, an entry for each earlier attempt
     budgets: list[BudgetCheck] = field(default_factory=list)
     expected: Expectation | None = None
     bundle: str = ""  # folder with all that is needed to replay a failure
@@ -412,6 +417,7 @@ class Record:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "vectors": {"count": sum(self.vectors.values()), "kinds": dict(self.vectors)},
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "retried": [error.to_json() for error in self.retried],
             "budgets": [asdict(check) for check in self.budgets],
             "expected": asdict(self.expected) if self.expected else None,
             "arena": [asdict(tensor) for tensor in self.arena],
@@ -436,8 +442,6 @@ class Record:
             if operator:
                 operator = OperatorDifference(**operator)
             difference = Difference(**{**difference, "output": output, "operator": operator})
-        if error:
-            error = ErrorInfo(error_class=error["class"], **{k: v for k, v in error.items() if k != "class"})
         return cls(
             cell=Cell(
                 cell["board"],
@@ -457,7 +461,8 @@ class Record:
             timings=dict(data["timings"]),
             difference=difference,
             diagnosis=Diagnosis.from_json(data["diagnosis"]) if data["diagnosis"] else None,
-            error=error,
+            error=ErrorInfo.from_json(error) if error else None,
+            retried=[ErrorInfo.from_json(earlier) for earlier in data["retried"]],
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,
             operators=[OperatorResult(**operator) for operator in data.get("operators", [])],

@@ -50,6 +50,7 @@ from tinyhil.runner import (
     image_figures,
     image_identity,
     model_identity,
+    now,
     operator_results,
     provenance,
     run_command_line,
@@ -526,7 +527,7 @@ class DeviceLibrary:
                 golden=provenance(golden),
             ),
             command=run_command_line(cell, plan),
-            started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            started_at=now(),
             figures=image_figures(rig.image, model),
         )
 

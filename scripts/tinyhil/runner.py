@@ -287,7 +287,7 @@ class _Run:
             cell=cell,
             identity=Identity(tinyhil=__version__, host=host()),
             command=run_command_line(cell, plan),
-            started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            started_at=now(),
         )
 
     def outcome(self) -> Outcome:
@@ -419,6 +419,11 @@ def conclude(record: Record, tally: Tally, golden: GoldenSet) -> None:
         record.accuracy = Accuracy(tally.correct, tally.labelled)
     record.difference = tally.difference
     record.verdict = "fail" if tally.difference else "pass"
+
+
+def now() -> str:
+    """The time as a record has it: UTC, ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def host() -> dict[str, str]:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 from tinyhil.cli.options import budgets_option, names
 
 
+def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """I/N as two numbers."""
+    if value is None:
+        return None
+    number, slash, count = value.partition("/")
+    if not (slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise click.BadParameter(f"{value!r} is no part of a whole: 2/5 is the second of five.")
+    return int(number), int(count)
+
+
 @click.command("matrix")
 @click.option("--boards", multiple=True, callback=names, help="Boards, with commas.  [default: all with the target]")
 @click.option("--target", "-t", help="qemu, renode, ...  [default: qemu; of boards that are named, each one's first]")
@@ -53,6 +63,10 @@ from tinyhil.cli.options import budgets_option, names
     envvar="TINYHIL_HISTORY",
     help="Add the records to this history file.  [default: $TINYHIL_HISTORY]",
 )
+@click.option("--retries", default=0, show_default=True, metavar="N", help="Run a cell again whose target failed.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted matrix: OUT/records.jsonl has what is done.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Only the I-th of N equal parts; see tinyhil merge.")
+@click.option("--scheduler", default="", metavar="tcp://HOST:PORT", help="Run the cells on a Dask cluster.")
 @budgets_option
 @click.pass_context
 def matrix_command(
@@ -68,6 +82,10 @@ def matrix_command(
     cell_timeout: float,
     require: tuple[str, ...],
     history_path: Path | None,
+    retries: int,
+    resume: bool,
+    shard: tuple[int, int] | None,
+    scheduler: str,
     budgets_path: Path | None,
 ) -> None:
     """Run every model on every board and write OUT/matrix.json, OUT/matrix.xml and OUT/failures/.
@@ -78,7 +96,7 @@ def matrix_command(
 
     from tinyhil.budget import load_budgets
     from tinyhil.errors import OutputUnwritable
-    from tinyhil.matrix import plan_cells, prepare_out, run_matrix, write_reports
+    from tinyhil.matrix import plan_cells, prepare_out, run_matrix, shard_of, write_reports
     from tinyhil.record import FIRMWARES
     from tinyhil.report.live import LiveProgress, PlainProgress
     from tinyhil.report.terminal import matrix_table, summary_line, troubles
@@ -94,6 +112,8 @@ def matrix_command(
     budgets = load_budgets(budgets_path) if budgets_path else None
     if budgets is not None:
         budgets.check_models(list(dict.fromkeys(cell.model for cell in cells)))
+    if shard is not None:
+        cells = shard_of(cells, *shard)
     plan = Plan(seed=seed, vectors=vectors, budgets=budgets, required=frozenset(require))
     live = sys.stdout.isatty() and not os.environ.get("CI")
     # A log has no width: nothing in it may be folded.
@@ -106,6 +126,9 @@ def matrix_command(
             cell_timeout_s=cell_timeout,
             out=out,
             listener=progress,
+            retries=retries,
+            resume=resume,
+            scheduler=scheduler,
         )
     # Written before anything is printed, which a closed pipe may end; told after it, so that no verdict is lost.
     try:
@@ -119,7 +142,8 @@ def matrix_command(
         console.print(matrix_table(result.records))
     click.echo(summary_line(result.summary(), result.elapsed_s))
     if result.interrupted:
-        click.echo(f"interrupted: {len(cells) - len(result.records)} cells have no verdict", err=True)
+        left = len(cells) - len(result.records)
+        click.echo(f"interrupted: {left} cells have no verdict; the same command with --resume goes on", err=True)
     if result.unwritten:
         raise result.unwritten[0]
     click.echo(f"{out / 'matrix.json'}  {out / 'matrix.xml'}")

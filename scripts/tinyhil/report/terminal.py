@@ -42,6 +42,7 @@ def cell_rows(record: Record, *, diagnosis: bool) -> list[tuple[str, str]]:
     if diagnosis and record.diagnosis is not None:
         rows += diagnosis_rows(record.diagnosis)
     rows += _figure_rows(record)
+    rows += [("retried", f"after {error.error_class}: {error.message}") for error in record.retried]
     rows += [("budget", check.words()) for check in record.budgets]
     if record.expected is not None:
         told = record.expected
