@@ -46,7 +46,7 @@ def test_version(tinyhil):
     ("arguments", "words"),
     [
         (["rnu"], "Did you mean 'run'?"),
-        (["zzz"], "There are: run, matrix, golden"),
+        (["zzz"], "There are: run, diagnose, matrix"),
         (["run"], "Missing argument 'MODEL'"),
         (["run", "absent.tflite", "--board", "native"], "File 'absent.tflite' does not exist"),
         (["run", __file__], "Missing option '--board'"),

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.tiny_firmware import REAL_FIRMWARE, REAL_PLATFORMS, use_tree
 
 from tinyhil.board import load_board
 from tinyhil.build import build_image
+from tinyhil.cli import cli
 from tinyhil.device import Device
 from tinyhil.diagnose import diagnose
+from tinyhil.errors import OutputMismatch
 from tinyhil.golden import golden_for
 from tinyhil.matrix import own_models
 from tinyhil.model import load_model
 from tinyhil.record import Diagnosis
-from tinyhil.verdict import run_golden
+from tinyhil.verdict import assert_golden, run_golden
 
 pytestmark = pytest.mark.needs("native", "oracle")
 
@@ -124,8 +127,8 @@ def digits():
     return load_model(next(path for path in own_models() if path.stem == "digits"))
 
 
-def find(digits, tmp_path: Path, monkeypatch, *defects: Defect) -> tuple[Diagnosis, int]:
-    """The diagnosis of the firmware with these defects, and how many inferences it took."""
+def plant(tmp_path: Path, monkeypatch, *defects: Defect) -> None:
+    """A firmware with these defects, in the place of the right one."""
     firmware = tmp_path / "firmware"
     shutil.copytree(REAL_FIRMWARE, firmware)
     (tmp_path / "platforms").symlink_to(REAL_PLATFORMS)
@@ -134,6 +137,11 @@ def find(digits, tmp_path: Path, monkeypatch, *defects: Defect) -> tuple[Diagnos
         assert text.count(defect.old) == 1, f"{defect.file} has no such line any more: write the defect anew"
         (firmware / defect.file).write_text(text.replace(defect.old, defect.new))
     use_tree(tmp_path, monkeypatch)
+
+
+def find(digits, tmp_path: Path, monkeypatch, *defects: Defect) -> tuple[Diagnosis, int]:
+    """The diagnosis of the firmware with these defects, and how many inferences it took."""
+    plant(tmp_path, monkeypatch, *defects)
     board = load_board("native")
     image = build_image(board)
     golden = golden_for(digits).subset(range(12))
@@ -178,3 +186,24 @@ def test_the_operator_that_overwrote_a_tensor_is_named(digits, tmp_path, monkeyp
 def test_the_same_firmware_without_a_defect_passes(digits, tmp_path, monkeypatch):
     found, inferences = find(digits, tmp_path, monkeypatch)
     assert (found.operator, inferences) == (None, 0)
+
+
+def test_the_command_lists_the_operators_and_says_what_is_wrong(digits, tmp_path, monkeypatch):
+    plant(tmp_path, monkeypatch, DEFECTS["padding"])
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(cli, ["diagnose", str(digits.path), "--board", "native"])
+    assert result.exit_code == 1, result.output
+    rows = [line for line in result.output.splitlines() if "DEPTHWISE_CONV_2D" in line and "│" in line]
+    assert [cell.strip() for cell in rows[0].split("│")[1:5]] == ["1", "DEPTHWISE_CONV_2D", "same", "differs"]
+    assert "perhaps    only elements at the border differ" in result.output
+    assert "alone      wrong by itself" in result.output
+
+
+def test_the_assertion_of_a_test_suite_tells_the_diagnosis(digits, tmp_path, monkeypatch):
+    plant(tmp_path, monkeypatch, DEFECTS["stride"])
+    board = load_board("native")
+    with Device.open(board, "native", build_image(board), digits) as device:
+        device.load(digits)
+        with pytest.raises(OutputMismatch) as caught:
+            assert_golden(device, golden_for(digits).subset(range(4)))
+    assert "tensor: 14 'down_depthwise'" in caught.value.details
+    assert "perhaps: the first window's elements are right" in caught.value.details

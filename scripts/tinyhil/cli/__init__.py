@@ -37,9 +37,11 @@ class Subcommand:
 
 COMMANDS = {
     "run": Subcommand("run", "run_command", "One model on one board: the verdict and what it cost."),
+    "diagnose": Subcommand("run", "diagnose_command", "Where a model first goes wrong on a board, and why."),
     "matrix": Subcommand("matrix", "matrix_command", "Every model on every board, in parallel, with reports."),
     "merge": Subcommand("merge", "merge_command", "One matrix of several shards."),
     "report": Subcommand("report", "report_command", "A matrix as a page, Markdown, CSV or JUnit XML."),
+    "compare": Subcommand("compare", "compare_command", "Two cells, operator by operator."),
     "gate": Subcommand("gate", "gate_command", "Is it worse than on the baseline? For CI."),
     "history": Subcommand("history", "history_group", "Every record, kept: import, export, show."),
     "golden": Subcommand("golden", "golden_group", "Make or verify golden sets."),
