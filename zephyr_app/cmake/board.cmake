@@ -23,6 +23,8 @@ macro(tinyhil_choose_board_files)
       list(APPEND tinyhil_overlays ${file}.overlay)
     endif()
   endforeach()
+  list(APPEND tinyhil_confs ${TINYHIL_CONF})  # what the board's own board.yaml names
+  list(APPEND tinyhil_overlays ${TINYHIL_OVERLAY})
   # EXTRA_CONF_FILE was OVERLAY_CONFIG before 3.4.
   tinyhil_read_zephyr_version("$ENV{ZEPHYR_BASE}" tinyhil_zephyr_version)
   if(tinyhil_zephyr_version AND tinyhil_zephyr_version VERSION_LESS 3.4)

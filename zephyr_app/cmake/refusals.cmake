@@ -41,7 +41,8 @@ function(tinyhil_check_modules)
   if((CONFIG_SOC_FAMILY_NRF OR CONFIG_SOC_FAMILY_NORDIC_NRF) AND NOT "hal_nordic" IN_LIST ZEPHYR_MODULE_NAMES)
     list(APPEND missing "hal_nordic")
   endif()
-  if(CONFIG_SOC_FAMILY_STM32 AND NOT "hal_stm32" IN_LIST ZEPHYR_MODULE_NAMES)
+  if(CONFIG_SOC_FAMILY_STM32 AND NOT "hal_stm32" IN_LIST ZEPHYR_MODULE_NAMES
+     AND NOT "stm32" IN_LIST ZEPHYR_MODULE_NAMES)  # which it calls itself has changed
     list(APPEND missing "hal_stm32")
   endif()
   if(missing)

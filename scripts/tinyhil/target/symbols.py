@@ -23,6 +23,22 @@ def object_symbol(elf: Path, name: str) -> Region | None:
         return Region(int(found[0]["st_value"]), int(found[0]["st_size"])) if found else None
 
 
+def object_text(elf: Path, name: str) -> str:
+    """The text that the object of that (mangled) name holds, up to its zero; "" where the file has none."""
+    from elftools.elf.elffile import ELFFile
+
+    place = object_symbol(elf, name)
+    if place is None:
+        return ""
+    with elf.open("rb") as stream:
+        for section in ELFFile(stream).iter_sections():
+            start = section["sh_addr"]
+            if section["sh_type"] == "SHT_PROGBITS" and start <= place.base < start + section["sh_size"]:
+                text: bytes = section.data()[place.base - start :][: place.bytes]
+                return text.partition(b"\0")[0].decode("utf-8", "replace")
+    return ""
+
+
 class Symbols:
     """The functions of an ELF file, read when first asked for."""
 

@@ -40,6 +40,7 @@ from tinyhil.errors import (
 )
 from tinyhil.library import cmsis_nn_library, tflm_identity, trees_of
 from tinyhil.upstream import find_cmsis_nn, find_tflm
+from tinyhil.zephyr.built import elf_in, sizes_of, slot_in
 from tinyhil.zephyr.tools import Tools, find_tools
 from tinyhil.zephyr.workspace import WORKSPACE_VARIABLE, Workspace, find_workspace
 
@@ -51,11 +52,8 @@ _FORMAT = 1
 ENGINE_OPTIONS = {"builtin": (), "tflm": ("-DCONFIG_TINYHIL_ENGINE_TFLM=y",)}
 KERNEL_OPTIONS = {"reference": (), "cmsis_nn": ("-DCONFIG_TINYHIL_KERNELS_CMSIS_NN=y",)}
 
-# The port's own memories where Kconfig gives their sizes: firmware/ports/zephyr/memory.cc
-_ARENA = "_ZN7tinyhil4port12_GLOBAL__N_15arenaE"
-_SLOT = "_ZN7tinyhil4port12_GLOBAL__N_14slotE"
-
 _SHOWN_LINES = 40
+_LONGEST_LINE = 300
 
 
 def build_zephyr(
@@ -287,7 +285,7 @@ class _Build:
         first = next(
             (
                 line
-                for text in (" error: ", "undefined reference", "rror: ")
+                for text in ("undefined reference", "multiple definition", " error: ", "rror: ")
                 for line in said.splitlines()
                 if text in line
             ),
@@ -371,10 +369,7 @@ class _Build:
             raise
 
     def _store(self, key: str, build: Path) -> None:
-        from tinyhil.elf import figures
-        from tinyhil.target.symbols import object_symbol
-
-        elf = build / "zephyr" / ("zephyr.exe" if "native" in self._board.targets else "zephyr.elf")
+        elf = elf_in(build)
         content = elf.read_bytes()
         if key[:16].encode() not in content:
             raise BuildFailed(
@@ -382,20 +377,17 @@ class _Build:
                 next_step="Remove the build folder and build again.",
                 details=str(build),
             )
-        sizes = figures(elf)
-        arena, slot = object_symbol(elf, _ARENA), None
-        if self._kind == "slot":
-            in_ram = object_symbol(elf, _SLOT)
-            slot = _slot_in_devicetree(build) or (None if in_ram is None else [in_ram.base, in_ram.bytes])
+        flash_bytes, ram_bytes = sizes_of(elf)
+        slot = slot_in(build, elf) if self._kind == "slot" else None
         record = {
             "board": self._board.name,
             "zephyr": self._revision,
             "compiler": self._tools.compiler,
             "options": self._options,
             "elf_sha256": hashlib.sha256(content).hexdigest(),
-            "flash_bytes": sizes.flash_bytes,
-            "ram_bytes": sizes.ram_bytes - (0 if arena is None else arena.bytes),
-            "slot": slot,
+            "flash_bytes": flash_bytes,
+            "ram_bytes": ram_bytes,
+            "slot": None if slot is None else [slot.base, slot.bytes],
         }
         images = self._root / "images"
         images.mkdir(parents=True, exist_ok=True)
@@ -432,24 +424,6 @@ def _region_bytes(folder: Path, name: str) -> int:
     return 0
 
 
-def _slot_in_devicetree(folder: Path) -> list[int] | None:
-    """Address and size of the model slot: the node chosen as tinyhil,model-slot, or labelled tinyhil_slot.
-
-    A partition's address is counted from the flash that its parent's parent is.
-    """
-    headers = (folder / "zephyr" / "include" / "generated").rglob("devicetree_generated.h")
-    text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in headers)
-    macros = dict(re.findall(r"^#define (DT_\w+) (\S+)", text, re.MULTILINE))
-    node = macros.get("DT_CHOSEN_tinyhil_model_slot") or macros.get("DT_N_NODELABEL_tinyhil_slot")
-    if node is None:
-        return None
-    base, size = (int(macros[f"{node}_REG_IDX_0_VAL_{what}"], 0) for what in ("ADDRESS", "SIZE"))
-    parent = macros.get(f"{node}_PARENT", "")
-    if f"{parent}_COMPAT_MATCHES_fixed_partitions" in macros:
-        base += int(macros[f"{macros[f'{parent}_PARENT']}_REG_IDX_0_VAL_ADDRESS"], 0)
-    return [base, size]
-
-
 def _cmake_error(said: str) -> str:
     """What CMake's first error says, in a line."""
     found = re.search(r"^CMake Error[^\n]*:\n((?:[ \t]+[^\n]*\n|\n(?=  ))+)", said, re.MULTILINE)
@@ -458,7 +432,8 @@ def _cmake_error(said: str) -> str:
 
 def _shortened(said: str, *wanted: str) -> str:
     """The lines from the first that holds what is wanted on; at most _SHOWN_LINES."""
-    lines = said.strip().splitlines()
+    # Command lines go on for pages.
+    lines = [line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..." for line in said.strip().splitlines()]
     first = min((at for at, line in enumerate(lines) if any(text in line for text in wanted)), default=0)
     lines = lines[first:]
     if len(lines) <= _SHOWN_LINES:

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies in a Zephyr build folder: the image, and what it is, whoever built it (tinyhil, west, twister)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tinyhil.board import Region
+from tinyhil.build import Image
+from tinyhil.errors import BuildFailed
+
+# Of firmware/app/build_info.h.
+_INFO = ("kBoardName", "kBuildId", "kEngine", "kKernels", "kImageKind", "kCompiler")
+
+# The port's own memories where Kconfig gives their sizes: firmware/ports/zephyr/memory.cc
+_ARENA = "_ZN7tinyhil4port12_GLOBAL__N_15arenaE"
+_SLOT = "_ZN7tinyhil4port12_GLOBAL__N_14slotE"
+
+
+def elf_in(folder: Path) -> Path:
+    """The linked image. Raises BuildFailed where there is none."""
+    for name in ("zephyr.elf", "zephyr.exe"):
+        if (folder / "zephyr" / name).is_file():
+            return folder / "zephyr" / name
+    raise BuildFailed(f"{folder} holds no Zephyr image.", next_step="Build it first: west build.")
+
+
+def image_in(folder: Path) -> Image:
+    """The image of a build folder, as it describes itself. Raises BuildFailed where it is not tinyhil's."""
+    from tinyhil.target.symbols import object_text
+
+    elf = elf_in(folder)
+    info = {name: object_text(elf, f"_ZN7tinyhil{len(name)}{name}E") for name in _INFO}
+    if not info["kBoardName"]:
+        raise BuildFailed(f"{elf} is not tinyhil's application.", next_step="Build zephyr_app.")
+    flash_bytes, ram_bytes = sizes_of(elf)
+    return Image(
+        board_name=info["kBoardName"],
+        elf=elf,
+        build_id=info["kBuildId"],
+        kind=info["kImageKind"],
+        engine=info["kEngine"],
+        kernels=info["kKernels"],
+        compiler=info["kCompiler"],
+        flags=(),
+        flash_bytes=flash_bytes,
+        ram_bytes=ram_bytes,
+        slot=slot_in(folder, elf) if info["kImageKind"] == "slot" else None,
+        firmware="zephyr",
+    )
+
+
+def sizes_of(elf: Path) -> tuple[int, int]:
+    """Bytes of flash, and of RAM without the arena."""
+    from tinyhil.elf import figures
+    from tinyhil.target.symbols import object_symbol
+
+    sizes, arena = figures(elf), object_symbol(elf, _ARENA)
+    return sizes.flash_bytes, sizes.ram_bytes - (0 if arena is None else arena.bytes)
+
+
+def slot_in(folder: Path, elf: Path) -> Region | None:
+    """The model slot of the image in a build folder: devicetree's, or RAM of the image's own."""
+    from tinyhil.target.symbols import object_symbol
+
+    return _slot_in_devicetree(folder) or object_symbol(elf, _SLOT)
+
+
+def model_in(folder: Path) -> Path | None:
+    """The model that the image was built with; None where it takes one from its slot."""
+    cache, config = (
+        path.read_text(encoding="utf-8") if path.is_file() else ""
+        for path in (folder / "CMakeCache.txt", folder / "zephyr" / ".config")
+    )
+    model = re.search(r"^TINYHIL_MODEL:\w+=(.+)$", cache, re.MULTILINE) or re.search(
+        r'^CONFIG_TINYHIL_MODEL="(.+)"$', config, re.MULTILINE
+    )
+    source = re.search(r"^CMAKE_HOME_DIRECTORY:\w+=(.+)$", cache, re.MULTILINE)
+    return None if model is None else (Path(source[1]) if source else folder) / model[1]
+
+
+def _slot_in_devicetree(folder: Path) -> Region | None:
+    """The model slot: the node chosen as tinyhil,model-slot, or labelled tinyhil_slot.
+
+    A partition's address is counted from the flash that its parent's parent is.
+    """
+    headers = (folder / "zephyr" / "include" / "generated").rglob("devicetree_generated.h")
+    text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in headers)
+    macros = dict(re.findall(r"^#define (DT_\w+) (\S+)", text, re.MULTILINE))
+    node = macros.get("DT_CHOSEN_tinyhil_model_slot") or macros.get("DT_N_NODELABEL_tinyhil_slot")
+    if node is None:
+        return None
+    base, size = (int(macros[f"{node}_REG_IDX_0_VAL_{what}"], 0) for what in ("ADDRESS", "SIZE"))
+    parent = macros.get(f"{node}_PARENT", "")
+    if f"{parent}_COMPAT_MATCHES_fixed_partitions" in macros:
+        base += int(macros[f"{macros[f'{parent}_PARENT']}_REG_IDX_0_VAL_ADDRESS"], 0)
+    return Region(base, size)
