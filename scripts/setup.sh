@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what a make target needs, and nothing twice. Usage: scripts/setup.sh run|test|lint
+# Installs what a make target needs, and nothing twice. Usage: scripts/setup.sh run|test|lint|fuzz
 #
 # Packages come from apt (with sudo where not root), Python packages go into .venv. What is done is stamped in .venv with
 # a key over everything that it depends on, so a second run only looks and returns. An interrupted run leaves no stamp
@@ -14,9 +14,9 @@ readonly MISSING=22
 profile=${1:-}
 case $profile in
   run) extras=oracle ;;
-  test) extras=oracle,models,robot,zephyr,test ;;
+  test | fuzz) extras=oracle,models,robot,zephyr,test ;;
   lint) extras=oracle,models,robot,zephyr,test,lint ;;
-  *) echo "usage: scripts/setup.sh run|test|lint" >&2; exit 2 ;;
+  *) echo "usage: scripts/setup.sh run|test|lint|fuzz" >&2; exit 2 ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=$root/.venv
@@ -79,6 +79,10 @@ look() {
     need chromium-driver "tests of the report's page, in its browser"
   fi
   if [[ $profile == lint ]] && ! have clang-format; then need clang-format "make lint"; fi
+  if [[ $profile == fuzz ]] && ! compgen -c clang++ >/dev/null; then
+    need clang "make fuzz"
+    need llvm "the names in its reports"
+  fi
 }
 
 look_python() {
