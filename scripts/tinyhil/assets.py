@@ -34,6 +34,16 @@ def platforms_dir() -> Path:
     return _root() / "platforms"
 
 
+def ci_dir() -> Path:
+    """The folder of recipes for CI systems."""
+    return _root() / "ci"
+
+
+def renode_installer() -> Path:
+    """The script that installs Renode."""
+    return _root() / "scripts" / "install_renode.sh"
+
+
 def board_folders() -> list[Path]:
     """Folders that hold boards, in search order: those of $TINYHIL_PLATFORMS (between os.pathsep), then our own."""
     extra = os.environ.get("TINYHIL_PLATFORMS", "")

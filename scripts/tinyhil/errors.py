@@ -332,3 +332,9 @@ class BudgetExceeded(TinyhilError):
     """A cell costs more than its budget allows; the number and the limit are named."""
 
     exit_status = 64
+
+
+class ProjectFileError(TinyhilError):
+    """A tinyhil.yaml with a missing, misspelt or wrong key. Names file and key."""
+
+    exit_status = 65

@@ -65,12 +65,29 @@ class Bench:
         self.target: str | None = option("--hil-target")
         self.firmware: str | None = option("--hil-firmware")
         self.models = [here / name for name in option("--hil-model")]
+        self._take_project(config.rootpath)
         self.golden_files = [here / name for name in option("--hil-golden")]
         self._options = {name: option(f"hil_{name}") for name in OPTIONS}
         self.required = _split(option("--hil-require"))
         self._goldens: dict[str, GoldenSet] = {}
         self._key: tuple[str, str, str] | None = None
         self._device: Device | None = None
+
+    def _take_project(self, folder: Path) -> None:
+        """Boards and models of the project's tinyhil.yaml, where no option names any. Raises UsageError."""
+        from tinyhil.project import NAME, project_here
+
+        if not (folder / NAME).is_file() or (self.boards and self.models):
+            return
+        from tinyhil.errors import TinyhilError
+
+        try:
+            project = project_here(folder)
+        except TinyhilError as error:
+            raise pytest.UsageError(f"{error.message}\n{error.next_step}") from error
+        assert project is not None
+        self.boards = self.boards or project.boards
+        self.models = self.models or project.model_files()
 
     def check(self) -> None:
         """Refuses options that name something that is not there, before any test runs. Raises UsageError."""

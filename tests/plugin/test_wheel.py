@@ -117,6 +117,10 @@ def test_the_wheel_carries_every_board_and_the_whole_firmware(wheel):
         assert f"tinyhil/_assets/firmware/{path.relative_to(ROOT / 'firmware')}" in names
     for path in (ROOT / "scripts" / "tinyhil").rglob("*.json"):
         assert f"tinyhil/{path.relative_to(ROOT / 'scripts' / 'tinyhil')}" in names
+    for path in (path for path in (ROOT / "ci").rglob("*") if path.is_file()):
+        assert f"tinyhil/_assets/{path.relative_to(ROOT)}" in names
+    assert "tinyhil/_assets/scripts/install_renode.sh" in names
+    assert "tinyhil/report/page.html.j2" in names
     assert not [name for name in names if "__pycache__" in name]
 
 
@@ -152,3 +156,15 @@ def test_several_boards_from_the_wheel(installed, repository, call):
     done = call(repository, *pytest_there, "--hil-board", "mps2_an386,mps3_an547")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
+
+
+@pytest.mark.needs("arm-gcc", "qemu")
+def test_init_from_the_wheel_writes_a_test_that_passes_at_once(installed, tmp_path, call):
+    done = call(tmp_path, installed / "tinyhil", "init")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = call(tmp_path, installed / "python", "-m", "pytest", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_the_board_computes_what_the_oracle_does[mps2_an386-digits] PASSED" in done.stdout
+    done = call(tmp_path, installed / "tinyhil", "matrix")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "matrix.html").is_file()

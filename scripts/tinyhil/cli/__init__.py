@@ -49,6 +49,8 @@ COMMANDS = {
     "boards": Subcommand("boards", "boards_command", "The boards there are."),
     "debug": Subcommand("debug", "debug_command", "A board halted with a GDB server, the model in its slot."),
     "build": Subcommand("build", "build_command", "Build a board's firmware image."),
+    "init": Subcommand("init", "init_command", "tinyhil in a repository of your own: config, a first test, CI files."),
+    "install-renode": Subcommand("install_renode", "install_renode_command", "The pinned Renode, where it is found."),
     "doctor": Subcommand("doctor", "doctor_command", "What is installed, what is missing, and how to install it."),
 }
 

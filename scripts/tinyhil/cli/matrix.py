@@ -26,7 +26,39 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     return int(number), int(count)
 
 
+def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """Makes what the project's file says the defaults of the other options."""
+    from tinyhil.project import load_project, project_here
+
+    project = load_project(value) if value is not None else project_here(Path.cwd())
+    if project is None:
+        return None
+    options = {_OPTION_OF.get(key, key): entry for key, entry in project.values.items()}
+    unknown = [key for key in options if key not in {parameter.name for parameter in ctx.command.params}]
+    if unknown:
+        raise click.BadParameter(f"{project.path}: {', '.join(unknown)}: not for a matrix.")
+    ctx.default_map = {**(ctx.default_map or {}), **options}
+    return project.path
+
+
+_OPTION_OF = {
+    "firmware": "firmwares",
+    "budgets": "budgets_path",
+    "history": "history_path",
+    "cell_timeout_s": "cell_timeout",
+}
+"""Keys of tinyhil.yaml whose option's parameter has another name."""
+
+
 @click.command("matrix")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_config,
+    is_eager=True,
+    expose_value=False,
+    help="What to test, and on what.  [default: tinyhil.yaml, where there is one]",
+)
 @click.option("--boards", multiple=True, callback=names, help="Boards, with commas.  [default: all with the target]")
 @click.option("--target", "-t", help="qemu, renode, ...  [default: qemu; of boards that are named, each one's first]")
 @click.option(
