@@ -53,6 +53,6 @@ HELP = {
     "port": "serial port: path, pattern, VID:PID, USB serial number, rfc2217:// or socket:// URL, labgrid:PLACE",
     "wait_s": "seconds to wait for a board that is in use",
     "reset": "shell command that resets the board",
-    "power": "shell command that switches the board off and on",
+    "power": "shell command that switches the board off and on; labgrid: by the place's own driver",
     "flash": "flash with this tool (west, pyocd, openocd, jlink, stflash), or none",
 }

@@ -178,6 +178,7 @@ class Device:
             window=self._target.window,
             allowance=self._target.allowance,
             line_bytes_per_s=self._target.line_bytes_per_s,
+            restarted=self._target.restarted,
         )
         self._commands = Commands(self._link, allowance_s=self._patience_s, write_memory=self._target.write_memory)
         with self._errors():
@@ -350,8 +351,9 @@ class Device:
                 return self._commands.run(
                     data,
                     asked,
-                    allowance_s=sum(known_s) if watched else self._patience_s + _ALLOWANCE_S_PER_MAC * model.macs,
+                    allowance_s=self._patience_s + _ALLOWANCE_S_PER_MAC * model.macs,
                     guess_s=_GUESS_S_PER_MAC * model.macs,
+                    watch=Watch((), sum(known_s)) if watched else None,
                 )
         except TargetHung as hung:
             if watched and _ANSWERS_AGAIN in hung.details:

@@ -77,7 +77,7 @@ class BoardLock:
 
     def _try(self) -> bool:
         with _in_process:
-            if self.key in _keys:
+            if str(self.path) in _keys:
                 return False
             fd = self._open()
             try:
@@ -87,7 +87,7 @@ class BoardLock:
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                     return False
                 raise OutputUnwritable(f"{self.path} cannot be locked: {error.strerror}") from error
-            _keys.add(self.key)
+            _keys.add(str(self.path))
             self._fd = fd
             _held.add(self)
         words = {
@@ -136,7 +136,7 @@ class BoardLock:
         with _in_process:
             fd, self._fd = self._fd, None
             if fd is not None:
-                _keys.discard(self.key)
+                _keys.discard(str(self.path))
                 os.close(fd)
 
     def _forget(self) -> None:

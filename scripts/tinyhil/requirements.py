@@ -53,6 +53,7 @@ LOOKS: dict[str, Look] = {
     "renode": renode,
     "zephyr": zephyr,
     "robot": package("robot"),
+    "labgrid": package("labgrid"),
     "oracle": package("tflite_micro"),
 }
 """A test suite adds its own: LOOKS["my-fixture-rig"] = function."""

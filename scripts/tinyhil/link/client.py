@@ -175,9 +175,11 @@ class Link:
         window: int = 4,
         allowance: Callable[[float], Expired] = wall_clock,
         line_bytes_per_s: float | None = None,
+        restarted: Callable[[], bool] | None = None,
     ) -> None:
         """window: requests that may be on their way at once. allowance: what measures the time a device may take.
-        line_bytes_per_s: what the line carries, where that counts.
+        line_bytes_per_s: what the line carries, where that counts. restarted: asked now and then about a silent device
+        that would come back where this link cannot hear it.
         """
         self._channel = channel
         self._window = window
@@ -191,6 +193,7 @@ class Link:
         self._text = b""
         self._line_s = 1.0 / line_bytes_per_s if line_bytes_per_s else 0.0
         self._watch: Watch | None = None
+        self._elsewhere = restarted
         self.resent = 0
         self.damaged = 0
 
@@ -346,6 +349,10 @@ class Link:
             elif expired():
                 first = next(iter(waiting.values()))
                 raise NoAnswer(first.request, time.monotonic() - began, first.times_sent, self.damaged - damaged_before)
+            if self._elsewhere is not None and self._opened:
+                times = max(entry.times_sent for entry in waiting.values())
+                if times > 1 and times & (times - 1) == 0 and self._elsewhere():
+                    raise self._restarted()
             self._resend(list(waiting.values()))
             overdue_s = max(overdue_s, min(2 * overdue_s, _LONGEST_RESEND_S))
             for entry in waiting.values():

@@ -88,6 +88,10 @@ class Target(ABC):
         """The longest that an operator may take over `work`, as model.work counts it; None: there is no such limit."""
         return None
 
+    def restarted(self) -> bool:
+        """Whether a silent device has restarted and waits where it is not heard: at another baud rate."""
+        return False
+
     def recover(self) -> str:
         """Resets a device that hangs, once. What was done, as a clause; "" where nothing was, or it did not help."""
         return ""

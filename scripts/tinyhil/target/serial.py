@@ -9,6 +9,7 @@ flashing the board says again who it is, so nothing is tested that is not what w
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ from tinyhil.errors import (
 )
 from tinyhil.flash import Flasher, find_flasher
 from tinyhil.flash.hexfile import Segment, elf_segments, intel_hex
+from tinyhil.labgrid import SCHEME, Place, acquired
 from tinyhil.link.channel import Channel
 from tinyhil.link.client import Fault, Link, NoAnswer, ProtocolError, Refused
 from tinyhil.link.commands import Commands
@@ -72,7 +74,8 @@ class SerialTarget(Target):
         self._symbols = Symbols(image.elf)
         self._guard = threading.Lock()
         self._stopped = False
-        self._lock: BoardLock | None = None
+        self._at_end = contextlib.ExitStack()
+        self._place: Place | None = None
         self._port: Port | None = None
         self._open: OpenPort | None = None
         self._flasher: Flasher | None = None
@@ -88,9 +91,16 @@ class SerialTarget(Target):
 
     # Start and end ------------------------------------------------------------------------------------------------
     def start(self) -> Channel:
-        self._port = self._find()
-        self._lock = BoardLock(self._port.board_key)
-        self._lock.acquire(self._attachment.wait_s)
+        wanted = self._attachment.port or self._spec.port
+        began = time.monotonic()
+        if wanted.startswith(SCHEME):
+            self._take_lock(wanted)
+            left_s = max(0.0, self._attachment.wait_s - (time.monotonic() - began))
+            self._place = self._at_end.enter_context(acquired(wanted.removeprefix(SCHEME), left_s))
+            self._port = Port(self._place.url)
+        else:
+            self._port = find_port(wanted, self._spec, self._board.name)
+            self._take_lock(self._port.board_key)
         self._reopen()
         try:
             self._identify()
@@ -107,8 +117,10 @@ class SerialTarget(Target):
             raise EOFError("the port is closed")
         return self._open.channel
 
-    def _find(self) -> Port:
-        return find_port(self._attachment.port, self._spec, self._board.name)
+    def _take_lock(self, key: str) -> None:
+        lock = BoardLock(key)
+        lock.acquire(self._attachment.wait_s)
+        self._at_end.callback(lock.release)
 
     def _reopen(self) -> None:
         assert self._port is not None
@@ -133,8 +145,7 @@ class SerialTarget(Target):
                     self._ask_session(0.3)
                     self._commands(0.3).set_baud(0)
             self._open.close()
-        if self._lock is not None:
-            self._lock.release()
+        self._at_end.close()
 
     # Who it is ----------------------------------------------------------------------------------------------------
     def _identify(self) -> None:
@@ -385,7 +396,10 @@ class SerialTarget(Target):
     def _press_reset(self) -> bool:
         """Resets the board from outside: by the user's command, the flashing tool, or the user's power switch."""
         pressed = ""
-        for option, command in (("--reset", self._attachment.reset), ("--power", self._attachment.power)):
+        power = self._attachment.power
+        if power == "labgrid" and self._place is not None:
+            power = self._place.power_cycle()
+        for option, command in (("--reset", self._attachment.reset), ("--power", power)):
             if command and not pressed:
                 self._run(option, command)
                 pressed = f"`{command}`"
@@ -413,6 +427,7 @@ class SerialTarget(Target):
                 capture_output=True,
                 text=True,
                 errors="replace",
+                env={**os.environ, **(self._place.environment() if self._place is not None else {})},
                 timeout=_COMMAND_S,
                 check=False,
             )
@@ -433,6 +448,17 @@ class SerialTarget(Target):
                 self._reopen()
                 return
             time.sleep(0.1)
+
+    def restarted(self) -> bool:
+        """A board that restarted is back at its first rate."""
+        fast = self._baud
+        if fast == _FIRST_BAUD:
+            return False
+        self._change_baud(_FIRST_BAUD)
+        if self._ask(_LOOK_S) is not None:
+            return True
+        self._change_baud(fast)
+        return False
 
     def recover(self) -> str:
         """Resets a board that hangs, once; what was done, "" where it did not help."""

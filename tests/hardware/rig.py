@@ -274,6 +274,28 @@ class EmulatedBoard:
             answer += self._memory.recv(4096)
         return answer
 
+    def wait_ready(self, timeout_s: float = 10.0) -> None:
+        """Until the firmware has started: it has set its UART's divider, and then said so."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            with self._lock:
+                said = self._ask_memory(b"readl %#x\n" % _UART_DIVIDER).split() if self._memory is not None else []
+            if len(said) > 1 and int(said[1], 16):
+                time.sleep(0.3)
+                return
+            time.sleep(0.05)
+        raise TimeoutError("the board did not start")
+
+    def chatter(self) -> None:
+        """The board says something, unasked."""
+        threading.Timer(0.2, self._chatter).start()
+
+    def _chatter(self) -> None:
+        for _ in range(20):
+            with self._lock:
+                self.to_host.put(b"m-init-done\r\nm-ready\r\n", time.monotonic())
+            time.sleep(0.05)
+
     def poke(self, address: int, data: bytes) -> None:
         """Changes the board's memory behind its back."""
         with self._lock:
