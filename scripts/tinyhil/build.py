@@ -80,6 +80,7 @@ _TABLES = ("all_ops.cc", "tflm_all_ops.cc")
 # Stands in a generated source for the model's path, which is no part of a key: what the model holds is.
 _MODEL_PATH = "@MODEL@"
 
+_WORTH_A_PREFIX = 8  # sources: precompiling their headers takes as long as compiling about three
 _STALE_WORK_S = 24 * 3600
 _SHOWN_LINES = 40
 
@@ -126,6 +127,7 @@ class _Source:
     `text` is for a generated source, which has no path; `salt` for what the file depends on beyond its includes.
     `includes` are folders of upstream headers: what they hold is part of the salt, and where they lie of nothing.
     `foreign`: upstream's own source. All that it depends on is in its salt, and its warnings are its authors'.
+    `prefix`: headers that it includes anyway, worth precompiling where many sources have the same.
     """
 
     logical: str
@@ -135,6 +137,7 @@ class _Source:
     salt: str = ""
     includes: tuple[Path, ...] = ()
     foreign: bool = False
+    prefix: tuple[str, ...] = ()
 
 
 def build_image(
@@ -311,9 +314,10 @@ class _Sources:
 
     def _tflm_ops_text(self) -> str:
         """The operators of a bundled image with TFLite Micro."""
-        header = self._firmware / "engine" / "tflm_ops.h"
-        known = re.findall(r"\bOP\((\w+), \w+\)", header.read_text(encoding="utf-8"))
-        names = known if self._ops is None else sorted(set(self._ops))
+        from tinyhil.model import supported_operators
+
+        known = supported_operators("tflm")
+        names = sorted(known if self._ops is None else set(self._ops))
         for name in names:
             if name not in known:
                 raise UnsupportedOperator(
@@ -454,6 +458,7 @@ class _Build(_Sources):
                 salt=library.identity,
                 includes=library.includes,
                 foreign=True,
+                prefix=library.prefix,
             )
             for library in self._libraries
             for name in library.sources
@@ -657,9 +662,10 @@ class _Build(_Sources):
     def _compile(self, todo: Sequence[_Source], objects: Mapping[_Source, Path], work: Path) -> None:
         from concurrent.futures import ThreadPoolExecutor, as_completed
 
+        prefix = self._precompile(todo, work)
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             futures = {
-                pool.submit(self._compile_one, source, objects[source], work, number): source
+                pool.submit(self._compile_one, source, objects[source], work, number, prefix): source
                 for number, source in enumerate(todo)
             }
             try:
@@ -670,7 +676,26 @@ class _Build(_Sources):
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _compile_one(self, source: _Source, target: Path, work: Path, number: int) -> None:
+    def _precompile(self, todo: Sequence[_Source], work: Path) -> tuple[_Source, Path] | None:
+        """Precompiles the prefix of upstream's sources where enough are to be compiled; the objects are the same.
+
+        Returns one of those sources, and the header to include. None: it is not worth it, or the compiler cannot.
+        """
+        sharing = [source for source in todo if source.prefix]
+        if len(sharing) < _WORTH_A_PREFIX:
+            return None
+        first = sharing[0]
+        self._say(f"preparing {len(sharing)} sources of {first.logical.split('/')[1]}")
+        header = work / "prefix.h"
+        header.write_text("".join(f'#include "{name}"\n' for name in first.prefix), encoding="utf-8")
+        include = [word for folder in first.includes for word in ("-isystem", str(folder))]
+        output = ["-x", "c++-header", str(header), "-o", f"{header}.gch"]
+        status, _ = self._run([str(self._tool.path), *first.flags, *_CXX_FLAGS, "-w", *include, *output])
+        return (first, header) if status == 0 else None
+
+    def _compile_one(
+        self, source: _Source, target: Path, work: Path, number: int, prefix: tuple[_Source, Path] | None = None
+    ) -> None:
         path = source.path
         if path is None:
             path = work / "generated" / PurePosixPath(source.logical).name
@@ -687,6 +712,7 @@ class _Build(_Sources):
             *language,
             *warnings,
             *(word for folder in source.includes for word in ("-isystem", str(folder))),
+            *(("-include", str(prefix[1])) if prefix is not None and _shares(source, prefix[0]) else ()),
             f"-ffile-prefix-map={self._firmware}=firmware",
             *(f"-ffile-prefix-map={folder}=upstream" for folder in source.includes),
             f"-ffile-prefix-map={work}=work",
@@ -816,6 +842,11 @@ class _Build(_Sources):
             if self._load(key) is None:
                 raise
         return self._described(key, final / "image.elf", sizes.flash_bytes, sizes.ram_bytes)
+
+
+def _shares(source: _Source, other: _Source) -> bool:
+    """Whether a prefix that was precompiled for the other source serves this one."""
+    return bool(source.prefix) and (source.prefix, source.flags) == (other.prefix, other.flags)
 
 
 class _DamagedObject(Exception):

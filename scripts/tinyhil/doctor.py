@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from tinyhil import __version__
 from tinyhil.errors import MissingTool
 from tinyhil.toolchain import find_tool, install_command
+from tinyhil.upstream import Tree
 
 EXIT_STATUS = MissingTool.exit_status
 
@@ -51,6 +53,7 @@ def checks() -> list[Check]:
         _tool("qemu-system-arm", "the qemu target"),
         _renode(),
         _tool("g++", "the native target", needed=False),
+        *_upstream(),
         *_zephyr(),
         _oracle(),
         _tool("clang-format", "make lint", needed=False),
@@ -148,6 +151,26 @@ def _zephyr() -> list[Check]:
     )
     rows.append(_tool("ccache", "faster Zephyr builds", needed=False))
     return rows
+
+
+def _upstream() -> list[Check]:
+    """Others' sources that an image may be built with."""
+    from tinyhil.upstream import find_cmsis_nn, find_tflm
+
+    looks: list[tuple[str, str, Callable[[], Tree]]] = [
+        ("TFLite Micro sources", "the engine tflm", lambda: find_tflm().root),
+        ("CMSIS-NN sources", "the kernels cmsis_nn", lambda: find_cmsis_nn().root),
+    ]
+    checks = []
+    for name, purpose, find in looks:
+        try:
+            tree = find()
+        except MissingTool as error:
+            checks.append(Check(name, False, "", "", False, purpose, f"{error.message} {error.next_step}"))
+        else:
+            where = f"{tree.path} ({tree.found_by})"
+            checks.append(Check(name, True, tree.revision[:12], where, False, purpose, ""))
+    return checks
 
 
 def _oracle() -> Check:

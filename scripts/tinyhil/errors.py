@@ -16,9 +16,11 @@ class TinyhilError(Exception):
         exit_status: process exit status of the CLI, and the `error.exit_status` of a record.
         next_step: one sentence: what the user does now. Empty only where nothing can be done.
         details: extra lines (an emulator's last words, registers), shown indented under the message.
+        requirement: of something that may be absent, the name that `--require` takes for it; else empty.
     """
 
     exit_status = 3
+    requirement = ""
 
     def __init__(self, message: str, *, next_step: str = "", details: str = "") -> None:
         super().__init__(message)
@@ -116,9 +118,13 @@ class BoardFileError(TinyhilError):
 
 
 class MissingTool(TinyhilError):
-    """A compiler, emulator or Python package that is not installed."""
+    """A compiler, emulator, Python package or tree of sources that is not there."""
 
     exit_status = 22
+
+    def __init__(self, message: str, *, requirement: str = "", next_step: str = "", details: str = "") -> None:
+        super().__init__(message, next_step=next_step, details=details)
+        self.requirement = requirement
 
 
 class BuildFailed(TinyhilError):
@@ -131,6 +137,7 @@ class OracleMissing(TinyhilError):
     """Golden vectors are to be made, but the oracle's package is not there for this Python or machine."""
 
     exit_status = 24
+    requirement = "oracle"
 
 
 class GoldenError(TinyhilError):

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,11 @@ SCHEMA = "tinyhil.matrix/1"
 class Listener:
     """What a matrix tells whoever watches it. The methods do nothing here; several threads may call them at once."""
 
-    def build_started(self, board: str) -> None: ...
+    def build_started(self, image: str) -> None: ...
 
-    def build_finished(self, board: str) -> None: ...
+    def build_progress(self, image: str, text: str) -> None: ...
+
+    def build_finished(self, image: str) -> None: ...
 
     def cell_started(self, cell: Cell) -> None: ...
 
@@ -93,16 +96,30 @@ def own_models() -> list[Path]:
     return sorted((firmware_dir() / "models").rglob("*.tflite"))
 
 
-def plan_cells(places: Sequence[tuple[str, str, str]], models: Sequence[Path]) -> list[Cell]:
-    """Every model at every place (board, target, firmware); models of one file name told apart by their folders."""
+def plan_cells(
+    places: Sequence[tuple[str, str, str]],
+    models: Sequence[Path],
+    pairs: Sequence[tuple[str, str]] = (("builtin", "reference"),),
+) -> list[Cell]:
+    """Every model at every place (board, target, firmware) with every pair (engine, kernels).
+
+    Models of one file name are told apart by their folders.
+    """
     resolved = list(dict.fromkeys(models))
     stems = [path.stem for path in resolved]
     labels = {path: f"{path.parent.name}/{path.stem}" if stems.count(path.stem) > 1 else "" for path in resolved}
     return [
-        Cell(board, target, path, label=labels[path], firmware=firmware)
+        Cell(board, target, path, engine, kernels, label=labels[path], firmware=firmware)
         for board, target, firmware in dict.fromkeys(places)
         for path in resolved
+        for engine, kernels in dict.fromkeys(pairs)
     ]
+
+
+def image_name(board: str, engine: str, kernels: str, firmware: str) -> str:
+    """A board's image in progress messages: what is usual is not said."""
+    name = board if firmware == "bare_metal" else f"{board} {firmware}"
+    return name if (engine, kernels) == ("builtin", "reference") else f"{name} {engine}/{kernels}"
 
 
 def run_matrix(
@@ -208,11 +225,12 @@ class _Matrix:
         """Makes every image before the first cell runs: a build uses all cores itself."""
         images = ((cell.board, cell.engine, cell.kernels, cell.firmware) for cell in self.cells)
         for board, engine, kernels, firmware in dict.fromkeys(images):
-            self.listener.build_started(board)
+            name = image_name(board, engine, kernels, firmware)
+            self.listener.build_started(name)
             # A failure is the cells' to report: each asks for the image again and gets the same error.
             with contextlib.suppress(TinyhilError):
-                self.materials.image(board, engine, kernels, firmware)
-            self.listener.build_finished(board)
+                self.materials.image(board, engine, kernels, firmware, partial(self.listener.build_progress, name))
+            self.listener.build_finished(name)
 
     def _take_over(self, *, images: bool) -> None:
         """Records of an earlier, interrupted run that still hold: the same command, model and (with `images`) image."""

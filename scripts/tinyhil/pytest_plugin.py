@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hil-board", metavar="NAMES", help="boards to test on, with commas (tinyhil boards)", **several)
     group.addoption("--hil-target", metavar="NAME", help="qemu, native, serial, ... [each board's first]")
     group.addoption("--hil-firmware", metavar="NAME", help="bare_metal or zephyr [each board's first]")
+    group.addoption("--hil-engine", metavar="NAME", default="builtin", help="builtin or tflm [builtin]")
+    group.addoption("--hil-kernels", metavar="NAME", default="reference", help="reference or cmsis_nn [reference]")
     group.addoption("--hil-model", metavar="FILE", help="a .tflite model, repeatable", **several)
     group.addoption(
         "--hil-golden", metavar="FILE", help="a golden set, instead of the model's own; repeatable", **several
@@ -64,6 +66,8 @@ class Bench:
         self.boards = _split(option("--hil-board"))
         self.target: str | None = option("--hil-target")
         self.firmware: str | None = option("--hil-firmware")
+        self.engine: str = option("--hil-engine")
+        self.kernels: str = option("--hil-kernels")
         self.models = [here / name for name in option("--hil-model")]
         self._take_project(config.rootpath)
         self.golden_files = [here / name for name in option("--hil-golden")]
@@ -96,11 +100,15 @@ class Bench:
         known = {"board", "model", *requirements.LOOKS}
         if unknown := [name for name in self.required if name not in known]:
             raise pytest.UsageError(f"--hil-require: {', '.join(unknown)}: there is only {', '.join(sorted(known))}")
-        if self.firmware is not None:
-            from tinyhil.record import FIRMWARES
+        from tinyhil.record import ENGINES, FIRMWARES, KERNELS
 
-            if self.firmware not in FIRMWARES:
-                raise pytest.UsageError(f"--hil-firmware: {self.firmware}: there is only {', '.join(FIRMWARES)}")
+        for option, value, names in (
+            ("--hil-firmware", self.firmware, FIRMWARES),
+            ("--hil-engine", self.engine, ENGINES),
+            ("--hil-kernels", self.kernels, KERNELS),
+        ):
+            if value is not None and value not in names:
+                raise pytest.UsageError(f"{option}: {value}: there is only {', '.join(names)}")
         for path in (*self.models, *self.golden_files):
             if not path.is_file():
                 raise pytest.UsageError(f"{path}: no such file")
@@ -153,7 +161,7 @@ class Bench:
         from tinyhil.attachment import Attachment
         from tinyhil.build import build_image
         from tinyhil.device import Device
-        from tinyhil.errors import TargetError
+        from tinyhil.errors import MissingTool, TargetError
 
         key = (board.name, self.target_of(board), model.sha256)
         if self._device is not None and self._key == key:
@@ -163,7 +171,12 @@ class Bench:
             except TargetError:
                 pass
         self.close()
-        image = build_image(board, firmware=self.firmware_of(board))
+        try:
+            image = build_image(board, engine=self.engine, kernels=self.kernels, firmware=self.firmware_of(board))
+        except MissingTool as error:
+            if error.requirement:
+                self.lacks(error.requirement, f"{error.message} {error.next_step}")
+            raise
         device = Device.open(board, key[1], image, model, attachment=Attachment.of(self._options))
         try:
             device.load(model)

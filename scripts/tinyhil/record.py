@@ -29,6 +29,8 @@ OUTCOMES = (*VERDICTS, "xfail")
 
 
 FIRMWARES = ("bare_metal", "zephyr")
+ENGINES = ("builtin", "tflm")
+KERNELS = ("reference", "cmsis_nn")
 """What the application runs on: our own start-up code, or Zephyr."""
 
 

@@ -46,6 +46,28 @@ def zephyr() -> str:
     return ""
 
 
+def tflm() -> str:
+    from tinyhil.errors import MissingTool
+    from tinyhil.upstream import find_tflm
+
+    try:
+        find_tflm()
+    except MissingTool as error:
+        return error.message
+    return ""
+
+
+def cmsis_nn() -> str:
+    from tinyhil.errors import MissingTool
+    from tinyhil.upstream import find_cmsis_nn
+
+    try:
+        find_cmsis_nn()
+    except MissingTool as error:
+        return error.message
+    return ""
+
+
 LOOKS: dict[str, Look] = {
     "arm-gcc": program("arm-none-eabi-g++"),
     "qemu": program("qemu-system-arm"),
@@ -55,6 +77,8 @@ LOOKS: dict[str, Look] = {
     "robot": package("robot"),
     "labgrid": package("labgrid"),
     "oracle": package("tflite_micro"),
+    "tflm": tflm,
+    "cmsis_nn": cmsis_nn,
 }
 """A test suite adds its own: LOOKS["my-fixture-rig"] = function."""
 

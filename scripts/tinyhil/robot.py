@@ -23,10 +23,10 @@ from tinyhil.device import Device, Loaded, Memory
 from tinyhil.errors import (
     ArenaOverflow,
     BadInput,
+    BuildFailed,
     DeviceRestarted,
     DoesNotFit,
     FlashOverflow,
-    OracleMissing,
     OutputMismatch,
     TargetError,
     TargetHung,
@@ -36,7 +36,7 @@ from tinyhil.errors import (
 from tinyhil.link import text
 from tinyhil.link.channel import Channel, LossyChannel
 from tinyhil.link.protocol import Status
-from tinyhil.record import Cell, Diagnosis, ErrorInfo, Figure, Identity, Record
+from tinyhil.record import ENGINES, FIRMWARES, KERNELS, Cell, Diagnosis, ErrorInfo, Figure, Identity, Record
 from tinyhil.runner import (
     Evidence,
     Materials,
@@ -88,20 +88,18 @@ class Failure(AssertionError):
 
 
 def _keyword(function: _F) -> _F:
-    """A keyword: its errors come out with all that tinyhil knows about them; a missing oracle skips the test."""
+    """A keyword: its errors come out with all that tinyhil knows about them; what may be missing skips the test."""
 
     @functools.wraps(function)
     def call(*args: Any, **named: Any) -> Any:
         try:
             return function(*args, **named)
-        except OracleMissing as error:
-            if "oracle" in str(_variable("REQUIRE", "")).split(","):
+        except TinyhilError as error:
+            if not error.requirement or error.requirement in str(_variable("REQUIRE", "")).split(","):
                 raise Failure(_words(error)) from error
             from robot.api import SkipExecution
 
             raise SkipExecution(f"{error.message} {error.next_step}") from error
-        except TinyhilError as error:
-            raise Failure(_words(error)) from error
 
     call.robot_name = None  # type: ignore[attr-defined]  # Robot's mark of a keyword, named as the method is
     return call  # type: ignore[return-value]
@@ -357,8 +355,9 @@ class DeviceLibrary:
     | ``${WAIT}``    | target serial: seconds to wait for a board that is in use |
     | ``${RESET}``, ``${POWER}`` | target serial: shell commands that reset the board, and switch it off and on |
     | ``${FLASH}``   | target serial: the tool to flash with |
+    | ``${ENGINE}``, ``${KERNELS}`` | builtin or tflm, reference or cmsis_nn; builtin and reference where not given |
     | ``${VECTORS}`` | run only so many of the golden vectors |
-    | ``${REQUIRE}`` | ``oracle``: fail, and do not skip, where golden vectors cannot be made |
+    | ``${REQUIRE}`` | fail, and do not skip, where these are missing: oracle, tflm, cmsis_nn, zephyr, with commas |
 
     Under renode-test ``${TARGET}`` is not looked at: Renode's own keywords drive the board.
 
@@ -433,13 +432,17 @@ class DeviceLibrary:
         self,
         board: str = "",
         target: str = "",
-        engine: str = "builtin",
-        kernels: str = "reference",
+        engine: str = "",
+        kernels: str = "",
         firmware: str = "",
     ) -> dict[str, str]:
         """Builds the board's firmware, starts the board with it, and makes sure that it is the one that answers.
 
         Returns what the device says of itself, as `Get Device Info` does. A device that still runs is stopped first.
+
+        ``engine`` (builtin, tflm) and ``kernels`` (reference, cmsis_nn) are ``${ENGINE}`` and ``${KERNELS}`` where they
+        are not given. Where the sources of TFLite Micro or CMSIS-NN are not there the test is skipped (unless
+        ``${REQUIRE}`` has ``tflm`` or ``cmsis_nn``).
 
         Fails where the board is unknown or has no such target, an emulator is missing, or the device does not answer.
         """
@@ -451,6 +454,12 @@ class DeviceLibrary:
             )
         spec = _materials.board(name)
         chosen = firmware or _variable("FIRMWARE", "") or default_firmware(spec)
+        engine = engine or _variable("ENGINE", "builtin")
+        kernels = kernels or _variable("KERNELS", "reference")
+        known = {"engine": (engine, ENGINES), "kernels": (kernels, KERNELS), "firmware": (chosen, FIRMWARES)}
+        for what, (given, names) in known.items():
+            if given not in names:
+                raise BuildFailed(f"there is no {what} {given!r}", next_step=f"There is {' and '.join(names)}.")
         image = _materials.image(name, engine, kernels, chosen)
         if _renode_keywords():
             self._rig = _RenodeTest(spec, image)

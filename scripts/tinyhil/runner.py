@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinyhil import __version__
 from tinyhil.attachment import NOT_NAMED, Attachment
-from tinyhil.errors import CellTimeout, OracleMissing, TinyhilError, UnknownBoard
+from tinyhil.errors import CellTimeout, TinyhilError, UnknownBoard
 from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, OperatorResult, Record
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ORACLE = frozenset({"oracle"})
-"""Plan.required of whoever asked for one verdict: a missing oracle is then an error and no skip."""
+REQUIREMENTS = frozenset({"oracle", "tflm", "cmsis_nn", "zephyr"})
+"""What a cell may need and a machine may lack. Plan.required of whoever asked for one verdict: nothing skips then."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage (prepare, boot, run, diagnose), vectors done and vectors in all."""
@@ -238,6 +238,8 @@ def check_target(board: Board, target: str, firmware: str | None = None) -> None
 def run_command_line(cell: Cell, plan: Plan) -> str:
     """The command that runs the cell again."""
     words = ["tinyhil", "run", str(cell.model_path), "--board", cell.board, "--target", cell.target]
+    for option, value, usual in (("--engine", cell.engine, "builtin"), ("--kernels", cell.kernels, "reference")):
+        words += [] if value == usual else [option, value]
     if cell.firmware != "bare_metal":
         words += ["--firmware", cell.firmware]
     return shlex.join(words + plan.arguments())
@@ -299,8 +301,9 @@ class _Run:
             reason = self.guard.reason or error
             record.error = ErrorInfo.of(reason)
             record.verdict = "error"
-            if isinstance(reason, OracleMissing) and not self.plan.required & ORACLE:
-                record.verdict, record.skip_reason, record.error = "skip", reason.message, None
+            lacking = reason.requirement if isinstance(reason, TinyhilError) else ""
+            if lacking and lacking not in self.plan.required:
+                record.verdict, record.skip_reason, record.error = "skip", str(reason), None
         record.timings["elapsed"] = time.monotonic() - began
         if self.plan.budgets is not None and not isinstance(self.guard.reason, Cancelled):
             self.plan.budgets.apply(record)
@@ -455,4 +458,5 @@ def image_identity(image: Image) -> dict[str, Any]:
         "firmware_version": image.firmware_version,
         "compiler": image.compiler,
         "flags": list(image.flags),
+        "upstream": {tree.name: tree.revision for tree in image.upstream},
     }

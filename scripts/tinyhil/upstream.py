@@ -61,6 +61,7 @@ class _Wanted:
 
     name: str
     title: str
+    requirement: str
     variable: str
     repository: str
     marks: tuple[str, ...]
@@ -75,6 +76,7 @@ class _Wanted:
 _TFLM = _Wanted(
     "tflite-micro",
     "TFLite Micro",
+    "tflm",
     "TFLM_DIR",
     "https://github.com/tensorflow/tflite-micro",
     (
@@ -90,6 +92,7 @@ _TFLM = _Wanted(
 _FLATBUFFERS = _Wanted(
     "flatbuffers",
     "FlatBuffers",
+    "tflm",
     "FLATBUFFERS_DIR",
     "https://github.com/google/flatbuffers",
     ("include/flatbuffers/flatbuffers.h",),
@@ -99,6 +102,7 @@ _FLATBUFFERS = _Wanted(
 _GEMMLOWP = _Wanted(
     "gemmlowp",
     "gemmlowp",
+    "tflm",
     "GEMMLOWP_DIR",
     "https://github.com/google/gemmlowp",
     ("fixedpoint/fixedpoint.h",),
@@ -108,6 +112,7 @@ _GEMMLOWP = _Wanted(
 _RUY = _Wanted(
     "ruy",
     "ruy",
+    "tflm",
     "RUY_DIR",
     "https://github.com/google/ruy",
     ("ruy/profiler/instrumentation.h",),
@@ -117,6 +122,7 @@ _RUY = _Wanted(
 _CMSIS_NN = _Wanted(
     "cmsis-nn",
     "CMSIS-NN",
+    "cmsis_nn",
     "CMSIS_NN_DIR",
     "https://github.com/ARM-software/CMSIS-NN",
     ("Include/arm_nnfunctions.h", "Include/arm_nn_types.h", "Source/ConvolutionFunctions/arm_convolve_wrapper_s8.c"),
@@ -126,6 +132,7 @@ _CMSIS_NN = _Wanted(
 _CMSIS = _Wanted(
     "cmsis",
     "CMSIS",
+    "cmsis_nn",
     "CMSIS_DIR",
     "https://github.com/ARM-software/CMSIS_6",
     ("CMSIS/Core/Include/cmsis_compiler.h",),
@@ -166,6 +173,7 @@ def _check_tflm(root: Path) -> None:
     if "TFLMRegistration" not in _text(micro / "micro_common.h") or "va_list" not in _text(micro / "debug_log.h"):
         raise MissingTool(
             f"The TFLite Micro in {root} is too old: tinyhil's engine is written for that of July 2023 and newer.",
+            requirement=_TFLM.requirement,
             next_step=f"Point {_TFLM.variable} at a newer checkout of {_TFLM.repository}.",
         )
 
@@ -174,6 +182,7 @@ def _check_cmsis_nn(root: Path) -> None:
     if "arm_vector_sum_s8" not in _text(root / "Include/arm_nnsupportfunctions.h"):
         raise MissingTool(
             f"The CMSIS-NN in {root} is too old: tinyhil's kernels are written for release 5.0 and newer.",
+            requirement=_CMSIS_NN.requirement,
             next_step=f"Point {_CMSIS_NN.variable} at a newer checkout of {_CMSIS_NN.repository}.",
         )
 
@@ -188,6 +197,7 @@ def _find(wanted: _Wanted, inside: Sequence[Path] = ()) -> Tree:
             what = f"has no {lacking}" if folder.is_dir() else "is no folder"
             raise MissingTool(
                 f"{wanted.variable} is {folder}, which {what}: it is no whole checkout of {wanted.title}.",
+                requirement=wanted.requirement,
                 next_step=f"Point {wanted.variable} at a checkout of {wanted.repository}.",
             )
         return Tree(wanted.name, folder, revision(folder), wanted.variable)
@@ -206,6 +216,7 @@ def _find(wanted: _Wanted, inside: Sequence[Path] = ()) -> Tree:
     raise MissingTool(
         f"{wanted.title} is not there: {half or f'looked at {looked}'}"
         + ("." if places else "; and there is no west workspace here."),
+        requirement=wanted.requirement,
         next_step=f"Point {wanted.variable} at a checkout of {wanted.repository}, "
         "or TINYHIL_WEST_WORKSPACE at a west workspace that has it.",
     )

@@ -52,7 +52,9 @@ def test_version(tinyhil):
         (["run", __file__], "Missing option '--board'"),
         (["run", __file__, "--board", "native", "--vectors", "0"], "0 is not in the range x>=1"),
         (["run", __file__, "--board", "native", "--golden", __file__, "--input", __file__], "exclude each other"),
-        (["matrix", "--require", "orcale"], "there is only oracle"),
+        (["matrix", "--require", "orcale"], "there is only cmsis_nn, oracle"),
+        (["matrix", "--engines", "tflm,tflmm"], "--engines: tflmm: there is only builtin, tflm"),
+        (["run", __file__, "--board", "native", "--kernels", "cmsis"], "'cmsis' is not one of 'reference', 'cmsis_nn'"),
         (["matrix", "--models", "."], "no .tflite file under"),
     ],
 )

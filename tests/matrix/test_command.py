@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tinyhil.errors import MalformedModel, OracleMissing, OutputUnwritable
+from tinyhil.errors import MalformedModel, MissingTool, OracleMissing, OutputUnwritable
 from tinyhil.golden import load
 from tinyhil.matrix import own_models
 from tinyhil.record import Record
@@ -109,6 +109,24 @@ def test_a_cell_without_an_oracle_is_skipped_and_shown_or_fails_where_the_oracle
     failing = tinyhil(tmp_path, *command, "--require", "oracle", **environment)
     assert failing.returncode == OracleMissing.exit_status
     assert "ERROR native x unknown" in failing.stdout
+
+
+def test_cells_without_the_sources_they_need_are_skipped_with_the_reason_or_fail_where_required(tmp_path, models):
+    nowhere = {"TFLM_DIR": str(tmp_path / "nothing"), "CMSIS_NN_DIR": str(tmp_path / "nothing either")}
+    command = ["matrix", "--boards", "native", "--models", models, "--engines", "builtin,tflm"]
+    skipping = tinyhil(tmp_path, *command, "--kernels", "reference,cmsis_nn", **nowhere)
+    assert skipping.returncode == 0, skipping.stdout + skipping.stderr
+    assert "1 PASS, 3 SKIP" in skipping.stdout
+    reasons = {(found.cell.engine, found.cell.kernels): found.skip_reason for found in records(tmp_path)}
+    assert reasons["builtin", "reference"] == ""
+    assert "TFLM_DIR" in reasons["tflm", "reference"]
+    assert "CMSIS_NN_DIR" in reasons["builtin", "cmsis_nn"]
+    assert "tflm/cmsis_nn" in skipping.stdout  # a column of the table
+    failing = tinyhil(tmp_path, *command, "--require", "tflm", **nowhere)
+    assert failing.returncode == MissingTool.exit_status
+    assert "Point TFLM_DIR at a checkout" in failing.stdout
+    again = next(line for line in failing.stdout.splitlines() if "tinyhil run" in line)
+    assert "--engine tflm" in again and "--kernels" not in again
 
 
 @pytest.fixture

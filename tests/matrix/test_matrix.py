@@ -40,7 +40,7 @@ def fake(monkeypatch):
 
         def build(self, function):
             monkeypatch.setattr(
-                matrix.Materials, "image", lambda self, board, engine, kernels, firmware: function(board)
+                matrix.Materials, "image", lambda self, board, engine, kernels, firmware, progress: function(board)
             )
 
     made = Fake()
@@ -55,6 +55,13 @@ def run(cells=CELLS, *, jobs: int = 2, cell_timeout_s: float = 60, **more):
 
 def test_every_model_is_planned_on_every_board():
     assert [(cell.board, cell.model) for cell in CELLS] == [("m3", "a"), ("m3", "b"), ("m4", "a"), ("m4", "b")]
+
+
+def test_every_pair_of_engine_and_kernels_is_planned_side_by_side():
+    pairs = [("builtin", "reference"), ("tflm", "cmsis_nn")]
+    cells = plan_cells([("m3", "qemu", "bare_metal")], [Path("a.tflite"), Path("b.tflite")], pairs)
+    planned = [(cell.model, cell.engine, cell.kernels) for cell in cells]
+    assert planned == [(model, *pair) for model in ("a", "b") for pair in pairs]
 
 
 def test_models_of_one_file_name_are_told_apart_and_a_model_named_twice_runs_once():

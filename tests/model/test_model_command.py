@@ -52,7 +52,7 @@ def test_gives_the_same_to_machines():
     assert sum(op["macs"] for op in model["operators"]) == model["macs"]
     assert model["inputs"][0]["shape"] == [1, 8, 8, 1]
     assert model["operators"][0]["options"]["padding"] == "SAME"
-    assert model["engines"] == {"builtin": {"unsupported": []}}
+    assert model["engines"] == {"builtin": {"unsupported": []}, "tflm": {"unsupported": []}}
 
 
 def test_says_what_is_unsupported_and_on_which_engine(file):

@@ -25,9 +25,9 @@ from tinyhil.report.terminal import cell_lines, finished_line, matrix_table, sho
 GOLDEN = {"oracle": "tflm", "oracle_version": "7", "seed": 0, "generator": "g", "tinyhil_version": "0"}
 
 
-def record(board: str = "m3", model: str = "kws", verdict: str = "pass", **more) -> Record:
+def record(board: str = "m3", model: str = "kws", verdict: str = "pass", engine: str = "builtin", **more) -> Record:
     return Record(
-        cell=Cell(board, "qemu", Path(f"{model}.tflite")),
+        cell=Cell(board, "qemu", Path(f"{model}.tflite"), engine),
         identity=Identity("0", {}, golden=GOLDEN),
         command=f"tinyhil run {model}.tflite --board {board} --target qemu",
         started_at="2026-01-02T03:04:05Z",
@@ -132,3 +132,21 @@ def test_the_summary_counts_each_verdict():
 @pytest.mark.parametrize(("value", "text"), [(7, "7"), (1234, "1.234k"), (43_123_456, "43.12M"), (2_000_000_000, "2G")])
 def test_counts_in_the_table_have_four_digits(value, text):
     assert short_count(Figure(value, "instructions", "QEMU")) == text
+
+
+def test_pairs_of_engine_and_kernels_stand_side_by_side():
+    other = record(
+        engine="tflm",
+        figures={"inference": Figure(7_700_000, "instructions", "QEMU 7.2"), "flash": Figure(88_932, "bytes", "slot")},
+    )
+    skipped = record(model="vww", engine="tflm", verdict="skip", skip_reason="no TFLite Micro")
+    console = Console(width=120, no_color=True, file=io.StringIO())
+    console.print(matrix_table([PASS, other, record(model="vww"), skipped]))
+    lines = console.file.getvalue().splitlines()
+    heading, verdict = (next(line for line in lines if word in line) for word in ("builtin/reference", "kws"))
+    assert "tflm/reference" in heading
+    assert verdict.count("PASS") == 2
+    (instructions,) = [line for line in lines if "instructions" in line]
+    assert "43,100,000" in instructions and "7,700,000" in instructions
+    assert "88,932" in next(line for line in lines if "flash, bytes" in line)
+    assert "SKIP" in next(line for line in lines if "vww" in line)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tinyhil.cli.options import firmware_option, json_option
+from tinyhil.cli.options import engine_options, firmware_option, json_option
 
 
 @click.command("build")
@@ -20,10 +20,13 @@ from tinyhil.cli.options import firmware_option, json_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Link this model in, with only the operators that it uses: the size of a product.",
 )
+@engine_options
 @firmware_option
 @click.option("--zephyr", is_flag=True, help="The same as --firmware zephyr.")
 @json_option
-def build_command(board: str, model: Path | None, firmware: str | None, zephyr: bool, as_json: bool) -> None:
+def build_command(
+    board: str, model: Path | None, engine: str, kernels: str, firmware: str | None, zephyr: bool, as_json: bool
+) -> None:
     """Build a board's image; nothing that is unchanged is built again.
 
     Without --model the image has every operator and a model slot.
@@ -39,11 +42,11 @@ def build_command(board: str, model: Path | None, firmware: str | None, zephyr: 
     ops = None
     if model is not None:
         loaded = load_model(model)
-        check_runnable(loaded, "builtin")
+        check_runnable(loaded, engine)
         ops = loaded.operator_names
     say = None if as_json else lambda line: click.echo(line, err=True)
     firmware = "zephyr" if zephyr else firmware or default_firmware(found)
-    image = build_image(found, model=model, ops=ops, firmware=firmware, progress=say)
+    image = build_image(found, engine=engine, kernels=kernels, model=model, ops=ops, firmware=firmware, progress=say)
     if as_json:
         click.echo(json.dumps(asdict(image), indent=2, default=str))
         return
@@ -51,5 +54,7 @@ def build_command(board: str, model: Path | None, firmware: str | None, zephyr: 
     click.echo(f"  build id  {image.build_id}   [{image.compiler}]")
     if image.firmware_version:
         click.echo(f"  firmware  {image.firmware_version}")
+    for tree in image.upstream:
+        click.echo(f"  upstream  {tree.name} {tree.revision[:12] or '(no Git checkout)'}   [{tree.found_by}]")
     click.echo(f"  flash     {image.flash_bytes:,} bytes")
     click.echo(f"  RAM       {image.ram_bytes:,} bytes, without arena")

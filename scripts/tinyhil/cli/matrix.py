@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from tinyhil.record import Record
 
-from tinyhil.cli.options import budgets_option, names
+from tinyhil.cli.options import budgets_option, known, names
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -69,6 +69,10 @@ _OPTION_OF = {
     help="bare_metal, zephyr, with commas: each cell once on each.  [default: each board's first; of boards that are "
     "not named those on bare metal]",
 )
+@click.option("--engines", multiple=True, callback=names, help="builtin, tflm, with commas.  [default: builtin]")
+@click.option(
+    "--kernels", multiple=True, callback=names, help="reference, cmsis_nn, with commas.  [default: reference]"
+)
 @click.option(
     "--models",
     "-m",
@@ -86,7 +90,10 @@ _OPTION_OF = {
     "--cell-timeout", default=600.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds a cell may take."
 )
 @click.option(
-    "--require", multiple=True, callback=names, help="What may not be missing (oracle): fail where a cell would skip."
+    "--require",
+    multiple=True,
+    callback=names,
+    help="What may not be missing (oracle, tflm, cmsis_nn, zephyr): fail where a cell would skip.",
 )
 @click.option(
     "--history",
@@ -106,6 +113,8 @@ def matrix_command(
     boards: tuple[str, ...],
     target: str | None,
     firmwares: tuple[str, ...],
+    engines: tuple[str, ...],
+    kernels: tuple[str, ...],
     models: tuple[Path, ...],
     jobs: int | None,
     seed: int,
@@ -129,17 +138,17 @@ def matrix_command(
     from tinyhil.budget import load_budgets
     from tinyhil.errors import OutputUnwritable
     from tinyhil.matrix import plan_cells, prepare_out, run_matrix, shard_of, write_reports
-    from tinyhil.record import FIRMWARES
+    from tinyhil.record import ENGINES, FIRMWARES, KERNELS
     from tinyhil.report.live import LiveProgress, PlainProgress
     from tinyhil.report.terminal import matrix_table, summary_line, troubles
-    from tinyhil.runner import ORACLE, Plan
+    from tinyhil.runner import REQUIREMENTS, Plan
 
-    unknown = set(require) - ORACLE
-    if unknown:
-        raise click.UsageError(f"--require: {', '.join(sorted(unknown))}: there is only {', '.join(sorted(ORACLE))}.")
-    if unknown := set(firmwares) - set(FIRMWARES):
-        raise click.UsageError(f"--firmware: {', '.join(sorted(unknown))}: there is only {', '.join(FIRMWARES)}.")
-    cells = plan_cells(_places(boards, target, firmwares), _model_files(models))
+    known("--require", require, REQUIREMENTS)
+    known("--firmware", firmwares, FIRMWARES)
+    known("--engines", engines, ENGINES)
+    known("--kernels", kernels, KERNELS)
+    pairs = [(engine, kernel_set) for engine in engines or ENGINES[:1] for kernel_set in kernels or KERNELS[:1]]
+    cells = plan_cells(_places(boards, target, firmwares), _model_files(models), pairs)
     prepare_out(out)
     budgets = load_budgets(budgets_path) if budgets_path else None
     if budgets is not None:

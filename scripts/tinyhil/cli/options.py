@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from tinyhil.record import FIRMWARES
+from tinyhil.record import ENGINES, FIRMWARES, KERNELS
 
 JSON_KEY = "tinyhil.json"
 
@@ -45,6 +45,23 @@ def attachment_options(function: _F) -> _F:
         text = f"Target serial: {HELP[name]}."
         function = click.option(f"--{option}", name, type=kind, metavar=metavar, help=text)(function)
     return function
+
+
+def engine_options(function: _F) -> _F:
+    """`--engine` and `--kernels`, passed as `engine` and `kernels`."""
+    kernels = click.option(
+        "--kernels", type=click.Choice(KERNELS), default=KERNELS[0], show_default=True, help="Whose operators."
+    )
+    engine = click.option(
+        "--engine", type=click.Choice(ENGINES), default=ENGINES[0], show_default=True, help="What executes the model."
+    )
+    return engine(kernels(function))
+
+
+def known(option: str, given: Sequence[str], names: Collection[str]) -> None:
+    """Refuses what an option of names was given and nobody knows. Raises click.UsageError."""
+    if unknown := set(given).difference(names):
+        raise click.UsageError(f"{option}: {', '.join(sorted(unknown))}: there is only {', '.join(sorted(names))}.")
 
 
 def names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tinyhil.cli.options import attachment_options, budgets_option, firmware_option, json_option
+from tinyhil.cli.options import attachment_options, budgets_option, engine_options, firmware_option, json_option
 
 if TYPE_CHECKING:
     from tinyhil.record import Record
@@ -22,6 +22,7 @@ _CELL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
     click.option("--board", "-b", required=True, help="A board's name: see `tinyhil boards`."),
     click.option("--target", "-t", help="qemu, native, serial, ...  [default: the board's first]"),
+    engine_options,
     firmware_option,
     click.option("--seed", default=0, show_default=True, help="Seed of vectors that are made on the spot."),
     click.option("--vectors", type=click.IntRange(min=1), metavar="N", help="Run only the first N vectors."),
@@ -57,6 +58,8 @@ def _outcome(
     model: Path,
     board: str,
     target: str | None,
+    engine: str,
+    kernels: str,
     firmware: str | None,
     seed: int,
     vectors: int | None,
@@ -71,7 +74,7 @@ def _outcome(
     from tinyhil.board import load_board
     from tinyhil.budget import load_budgets
     from tinyhil.record import Cell
-    from tinyhil.runner import ORACLE, Plan, default_firmware, default_target, run_cell
+    from tinyhil.runner import REQUIREMENTS, Plan, default_firmware, default_target, run_cell
 
     if golden is not None and inputs:
         raise click.UsageError("--golden and --input exclude each other: a golden set has its own inputs.")
@@ -84,10 +87,11 @@ def _outcome(
         golden=golden,
         inputs=inputs,
         attachment=Attachment.of(attached),
-        required=ORACLE,
+        required=REQUIREMENTS,
     )
     found = load_board(board)
-    cell = Cell(board, target or default_target(found), model, firmware=firmware or default_firmware(found))
+    firmware = firmware or default_firmware(found)
+    cell = Cell(board, target or default_target(found), model, engine, kernels, firmware=firmware)
     return run_cell(cell, plan)
 
 

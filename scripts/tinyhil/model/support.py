@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an engine can run a model: asked on the host, before anything is built or started.
 
-The operators of the builtin engine are read from the table that its firmware links
-(firmware/kernels/reference/all_ops.cc), so that host and device cannot disagree about them. Parameters of an operator
-are judged by its kernel, on the device.
+An engine's operators are read from the table that its firmware links (firmware/kernels/reference/all_ops.cc,
+firmware/engine/tflm_ops.h), so that host and device cannot disagree about them. Parameters of an operator are judged by
+its kernel, on the device; with TFLite Micro types are too.
 """
 
 from __future__ import annotations
@@ -129,7 +129,15 @@ def _builtin_operators() -> frozenset[str]:
     return frozenset(re.findall(r"&kOp_(\w+)", table.read_text(encoding="utf-8")))
 
 
-_ENGINES: dict[str, Callable[[], frozenset[str]]] = {"builtin": _builtin_operators}
+@lru_cache(maxsize=1)
+def _tflm_operators() -> frozenset[str]:
+    from tinyhil.assets import firmware_dir
+
+    table = firmware_dir() / "engine" / "tflm_ops.h"
+    return frozenset(re.findall(r"^ +OP\((\w+), \w+\)", table.read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+
+_ENGINES: dict[str, Callable[[], frozenset[str]]] = {"builtin": _builtin_operators, "tflm": _tflm_operators}
 
 
 def engine_names() -> tuple[str, ...]:
@@ -161,7 +169,9 @@ def find_unsupported(model: Model, engine: str = "builtin") -> list[Unsupported]
     known = supported_operators(engine)
     found = []
     for op in model.operators:
-        reason = "is not implemented" if op.name not in known or op.custom_name else _type_reason(model, op)
+        reason = "is not implemented" if op.name not in known or op.custom_name else ""
+        if engine == "builtin":
+            reason = reason or _type_reason(model, op)
         if reason:
             found.append(Unsupported(engine, op, reason))
     for number, graph in enumerate(model.subgraphs[1:], 1):

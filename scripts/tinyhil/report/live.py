@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
+_QUIET_S = 10.0  # after so long without a line a log shows how far a build is
+
+
 class PlainProgress(Listener):
     """A line when a build starts and when a cell ends, with the time since the start: for logs."""
 
     def __init__(self, cells: int) -> None:
         self._cells = cells
         self._done = 0
-        self._began = time.monotonic()
+        self._began = self._said = time.monotonic()
         self._lock = threading.Lock()
 
     def __enter__(self) -> PlainProgress:
@@ -36,10 +39,16 @@ class PlainProgress(Listener):
         pass
 
     def _say(self, text: str) -> None:
-        click.echo(f"[{time.monotonic() - self._began:6.1f} s] {text}")
+        self._said = time.monotonic()
+        click.echo(f"[{self._said - self._began:6.1f} s] {text}")
 
-    def build_started(self, board: str) -> None:
-        self._say(f"image of {board}")
+    def build_started(self, image: str) -> None:
+        self._say(f"image of {image}")
+
+    def build_progress(self, image: str, text: str) -> None:
+        """Of a long build, a line now and then."""
+        if time.monotonic() - self._said > _QUIET_S:
+            self._say(text)
 
     def cell_finished(self, record: Record) -> None:
         with self._lock:
@@ -71,10 +80,13 @@ class LiveProgress(Listener):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def build_started(self, board: str) -> None:
-        self._building = board
+    def build_started(self, image: str) -> None:
+        self._building = image
 
-    def build_finished(self, board: str) -> None:
+    def build_progress(self, image: str, text: str) -> None:
+        self._building = text
+
+    def build_finished(self, image: str) -> None:
         self._building = ""
 
     def cell_started(self, cell: Cell) -> None:

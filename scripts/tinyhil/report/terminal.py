@@ -54,7 +54,10 @@ def cell_rows(record: Record, *, diagnosis: bool) -> list[tuple[str, str]]:
 
 
 def _where(cell: Cell) -> str:
-    return cell.target if cell.firmware == "bare_metal" else f"{cell.target}, {cell.firmware}"
+    words = [cell.target]
+    words += [] if (cell.engine, cell.kernels) == ("builtin", "reference") else [pair(cell)]
+    words += [] if cell.firmware == "bare_metal" else [cell.firmware]
+    return ", ".join(words)
 
 
 def _oracle(record: Record) -> str:
@@ -181,10 +184,15 @@ def finished_line(record: Record) -> str:
 
 
 def matrix_table(records: Sequence[Record]) -> RenderableType:
-    """The board x model table: verdict and cost of an inference in every cell."""
+    """The board x model table: verdict and cost of an inference in every cell.
+
+    Of several engines or kernel sets it is the table of pairs instead.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    if len({pair(record.cell) for record in records}) > 1:
+        return pairs_table(records)
     models = list(dict.fromkeys(record.cell.model for record in records))
     units = {figure.unit for record in records if (figure := record.figures.get("inference"))}
     table = Table(caption=f"{' or '.join(sorted(units))} per inference" if units else None)
@@ -207,11 +215,51 @@ def matrix_table(records: Sequence[Record]) -> RenderableType:
     return table
 
 
+def pair(cell: Cell) -> str:
+    """Engine and kernels of a cell."""
+    return f"{cell.engine}/{cell.kernels}"
+
+
+_PAIR_FIGURES = (("inference", ""), ("arena_used", "arena, bytes"), ("flash", "flash, bytes"))
+
+
+def pairs_table(records: Sequence[Record]) -> RenderableType:
+    """The pairs of engine and kernels side by side: for each board and model the verdict and what it costs."""
+    from rich.table import Table
+    from rich.text import Text
+
+    pairs = list(dict.fromkeys(pair(record.cell) for record in records))
+    table = Table(caption="flash: the image with every operator, without model")
+    for heading in ("board", "model", ""):
+        table.add_column(heading, no_wrap=True)
+    for name in pairs:
+        table.add_column(name, justify="right", no_wrap=True)
+    places: dict[tuple[str, str], dict[str, Record]] = {}
+    for record in records:
+        places.setdefault((_place(record.cell), record.cell.model), {})[pair(record.cell)] = record
+    for (place, model), found in places.items():
+        there = [found.get(name) for name in pairs]
+        verdicts = [Text(WORDS[record.verdict], style=COLOURS[record.verdict]) if record else "" for record in there]
+        table.add_row(place, model, "verdict", *verdicts)
+        for name, label in _PAIR_FIGURES:
+            figures = [record.figures.get(name) if record else None for record in there]
+            units = {figure.unit for figure in figures if figure}
+            if units:
+                cells = [f"{figure.value:,}" if figure else "" for figure in figures]
+                table.add_row("", "", label or " or ".join(sorted(units)), *cells)
+        table.add_section()
+    return table
+
+
+def _place(cell: Cell) -> str:
+    place = cell.board if cell.target == cell.board else f"{cell.board} ({cell.target})"
+    return place if cell.firmware == "bare_metal" else f"{place} {cell.firmware}"
+
+
 def row_name(cell: Cell) -> str:
     """The row of a matrix that a cell belongs to."""
-    row = cell.board if cell.target == cell.board else f"{cell.board} ({cell.target})"
-    row += "" if cell.firmware == "bare_metal" else f" {cell.firmware}"
-    return row if (cell.engine, cell.kernels) == ("builtin", "reference") else f"{row} {cell.engine}/{cell.kernels}"
+    row = _place(cell)
+    return row if (cell.engine, cell.kernels) == ("builtin", "reference") else f"{row} {pair(cell)}"
 
 
 def troubles(records: Sequence[Record]) -> list[str]:

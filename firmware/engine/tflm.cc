@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine tflm: upstream TFLite Micro, with the kernels this image was built with.
+//
+// TFLite Micro trusts its model, so the file is checked before, by the reader of our own interpreter: whatever would
+// lead outside of the file is refused, and what only our interpreter has no use for is left to TFLite Micro.
+//
+// No tensor is preserved for the hooks: they run around each operator, whose registration is wrapped (tflm_ops.h), and
+// find its tensors in the normal arena. What TFLite Micro needs of the arena is what a product would need.
+//
+// RAM: TFLite Micro's interpreter (about 200 bytes), its table of operators (tflm_ops.h), 220 bytes for its words.
+// Portable C++17: wants nothing but TFLite Micro's headers, so that it builds in Zephyr as it is.
+#include <setjmp.h>
+
+#include <new>
+
+#include "engine/engine.h"
+#include "engine/tflm_log.h"
+#include "engine/tflm_ops.h"
+#include "interpreter/model.h"
+#include "interpreter/schema.h"
+#include "tensorflow/lite/micro/memory_helpers.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+namespace tinyhil {
+namespace {
+
+#if defined(CMSIS_NN) || defined(TINYHIL_TFLM_CMSIS_NN)
+constexpr char kKernels[] = "cmsis_nn";
+constexpr char kPath[] = "";  // the set calls CMSIS-NN or its own reference code, and does not say which
+#else
+constexpr char kKernels[] = "reference";
+constexpr char kPath[] = "reference";
+#endif
+
+class OpenInterpreter final : public tflite::MicroInterpreter {
+ public:
+  using MicroInterpreter::MicroInterpreter;
+
+  const TfLiteEvalTensor* Tensor(int32_t index) const {
+    return context().GetEvalTensor(&context(), static_cast<int>(index));
+  }
+};
+
+class Tflm final : public Engine {
+ public:
+  const char* Name() const override { return "tflm"; }
+  const char* Kernels() const override { return kKernels; }
+  Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) override;
+  bool Loaded() const override { return interpreter_ != nullptr; }
+  Error Invoke(OpHook* hook) override;
+
+  uint32_t InputCount() const override { return model_.input_count(); }
+  uint32_t OutputCount() const override { return model_.output_count(); }
+  TensorInfo Input(uint32_t index) const override { return Info(model_.input(index)); }
+  TensorInfo Output(uint32_t index) const override { return Info(model_.output(index)); }
+
+  uint32_t OpCount() const override { return model_.operator_count(); }
+  const char* OpName(uint32_t op) const override;
+  bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const override;
+  const char* OpPath(uint32_t) const override { return kPath; }
+  uint32_t OpPathRuns(uint32_t) const override { return kPath[0] == '\0' ? 0 : invokes_; }
+  uint32_t ArenaUsed() const override { return static_cast<uint32_t>(interpreter_->arena_used_bytes()); }
+
+  TfLiteStatus RunOp(TflmInvoke invoke, TfLiteContext* context, TfLiteNode* node);
+
+ private:
+  bool CheckTensor(uint32_t index, bool carried);
+  bool CheckOperator(uint32_t index);
+  bool CheckModel();
+  bool Start();
+  Error Refuse(Code code) const;
+  const tflite::Operator* FlatOperator(uint32_t op) const { return flat_->subgraphs()->Get(0)->operators()->Get(op); }
+  TensorInfo Info(uint32_t index) const;
+
+  mutable Model model_;  // reading leaves its mark in the reader
+  const tflite::Model* flat_ = nullptr;
+  const uint8_t* file_ = nullptr;
+  uint32_t file_bytes_ = 0;
+  uint8_t* arena_ = nullptr;
+  uint32_t arena_bytes_ = 0;
+  uint32_t invokes_ = 0;
+  uint32_t op_ = 0;  // the one that runs, while a hook is there
+  OpHook* hook_ = nullptr;
+  OpenInterpreter* interpreter_ = nullptr;  // in place; null: no model is loaded
+};
+
+alignas(OpenInterpreter) unsigned char interpreter_room[sizeof(OpenInterpreter)];
+Tflm engine;
+
+// What one tensor is. `carried`: an input or output, which the link must know; of the others a type or a feature that
+// only our interpreter lacks is no reason to refuse.
+bool Tflm::CheckTensor(uint32_t index, bool carried) {
+  Tensor tensor;
+  if (model_.ReadTensor(index, &tensor)) return true;
+  if (carried || model_.reader().error().code != Code::kModelUnsupported) return false;
+  return model_.Open(file_, file_bytes_);
+}
+
+bool Tflm::CheckOperator(uint32_t index) {
+  Operator op;
+  Scope graph(model_.reader(), "subgraphs", 0);
+  if (!model_.ReadOperator(index, &op)) return false;
+  const tflite::MicroOpResolver& ops = TflmOps();
+  const bool custom = op.custom_name != nullptr;
+  const void* found = custom ? static_cast<const void*>(ops.FindOp(op.custom_name))
+                             : ops.FindOp(static_cast<tflite::BuiltinOperator>(op.builtin_code));
+  if (found == nullptr) {
+    Scope scope(model_.reader(), "operators", static_cast<int32_t>(index));
+    return model_.reader().Fail(Code::kOpUnsupported, nullptr, "no such operator in this image", op.builtin_code);
+  }
+  for (uint32_t i = 0; i < op.input_count; ++i) {
+    if (op.inputs[i] >= 0 && !CheckTensor(static_cast<uint32_t>(op.inputs[i]), false)) return false;
+  }
+  for (uint32_t i = 0; i < op.output_count; ++i) {
+    if (!CheckTensor(static_cast<uint32_t>(op.outputs[i]), false)) return false;
+  }
+  return true;
+}
+
+bool Tflm::CheckModel() {
+  if (!model_.Open(file_, file_bytes_)) return false;
+  for (uint32_t i = 0; i < model_.operator_count(); ++i) {
+    if (!CheckOperator(i)) return false;
+  }
+  for (uint32_t i = 0; i < model_.input_count(); ++i) {
+    if (!CheckTensor(model_.input(i), true)) return false;
+  }
+  for (uint32_t i = 0; i < model_.output_count(); ++i) {
+    if (!CheckTensor(model_.output(i), true)) return false;
+  }
+  return true;
+}
+
+// In a function of its own: what longjmp skips must not hold locals of the caller.
+bool Tflm::Start() {
+  jmp_buf out_of_memory;
+  TflmLogStart(&out_of_memory);
+  bool started = false;
+  if (setjmp(out_of_memory) == 0) {
+    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), arena_, arena_bytes_);
+    started = interpreter_->AllocateTensors() == kTfLiteOk;
+  }
+  tflm_log.out_of_memory = nullptr;
+  return started;
+}
+
+Error Tflm::Refuse(Code code) const {
+  Error error;
+  error.code = code;
+  error.detail = tflm_log.words;
+  if (tflm_log.missing_bytes != 0) {
+    error.code = Code::kArenaTooSmall;
+    error.want = arena_bytes_ + tflm_log.missing_bytes;
+    error.got = arena_bytes_;
+    error.want_is_minimum = true;
+  }
+  error.path[error.depth++] = {error.code == Code::kArenaTooSmall ? "arena" : "subgraphs[0]", -1};
+  return error;
+}
+
+Error Tflm::Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) {
+  interpreter_ = nullptr;
+  invokes_ = 0;
+  file_ = model;
+  file_bytes_ = model_bytes;
+  arena_ = arena;
+  arena_bytes_ = arena_bytes;
+  if (!CheckModel()) return model_.reader().error();
+  flat_ = tflite::GetModel(model);
+  // What TFLite Micro places before it looks at the model: it does so without asking whether there is room.
+  const size_t least = tflite::MicroAllocator::GetDefaultTailUsage(false) + 16;
+  if (arena_bytes < least) {
+    TflmLogStart(nullptr);
+    tflm_log.missing_bytes = static_cast<uint32_t>(least) - arena_bytes;
+    return Refuse(Code::kArenaTooSmall);
+  }
+  if (Start()) return {};
+  interpreter_ = nullptr;
+  return Refuse(Code::kModelUnsupported);
+}
+
+Error Tflm::Invoke(OpHook* hook) {
+  if (interpreter_ == nullptr) {
+    Error error;
+    error.code = Code::kNoModel;
+    return error;
+  }
+  TflmLogStart(nullptr);
+  hook_ = hook;
+  op_ = 0;
+  const TfLiteStatus status = interpreter_->Invoke();
+  hook_ = nullptr;
+  if (status != kTfLiteOk) return Refuse(Code::kModelUnsupported);
+  ++invokes_;
+  return {};
+}
+
+TfLiteStatus Tflm::RunOp(TflmInvoke invoke, TfLiteContext* context, TfLiteNode* node) {
+  if (hook_ == nullptr) return invoke(context, node);
+  hook_->Begin(op_);
+  const TfLiteStatus status = invoke(context, node);
+  hook_->End(op_);
+  ++op_;
+  return status;
+}
+
+const char* Tflm::OpName(uint32_t op) const {
+  const tflite::OperatorCode* code = flat_->operator_codes()->Get(FlatOperator(op)->opcode_index());
+  if (code->custom_code() != nullptr) return code->custom_code()->c_str();
+  Operator read;
+  model_.ReadOperator(op, &read);
+  return tflite::EnumNameBuiltinOperator(static_cast<tflite::BuiltinOperator>(read.builtin_code));
+}
+
+bool Tflm::OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const {
+  const tflite::Operator* found = FlatOperator(op);
+  const flatbuffers::Vector<int32_t>* list = access == Access::kRead ? found->inputs() : found->outputs();
+  for (uint32_t i = 0; list != nullptr && i < list->size(); ++i) {
+    if (list->Get(i) < 0) continue;
+    const TfLiteEvalTensor* tensor = interpreter_->Tensor(list->Get(i));
+    const uint8_t* data = tensor == nullptr ? nullptr : static_cast<const uint8_t*>(tensor->data.data);
+    if (data < arena_ || data >= arena_ + arena_bytes_) continue;  // a constant
+    if (k-- != 0) continue;
+    size_t bytes = 0;
+    tflite::TfLiteEvalTensorByteLength(tensor, &bytes);
+    *out = {data, static_cast<uint32_t>(bytes)};
+    return true;
+  }
+  return false;
+}
+
+TensorInfo Tflm::Info(uint32_t index) const {
+  Tensor tensor;
+  model_.ReadTensor(index, &tensor);
+  return {tensor.type,       static_cast<uint8_t>(tensor.rank),
+          tensor.dims,       tensor.scale(),
+          tensor.zero_point, interpreter_->Tensor(static_cast<int32_t>(index))->data.data,
+          tensor.bytes};
+}
+
+}  // namespace
+
+TfLiteStatus TflmRunOp(TflmInvoke invoke, TfLiteContext* context, TfLiteNode* node) {
+  return engine.RunOp(invoke, context, node);
+}
+
+Engine& TheEngine() { return engine; }
+
+}  // namespace tinyhil
