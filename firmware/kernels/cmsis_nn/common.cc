@@ -23,6 +23,11 @@ bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filt
   return true;
 }
 
+bool BiasOrZeros(Prepare& op, uint32_t channels, const int32_t** bias) {
+  if (*bias == nullptr) *bias = op.Persistent<int32_t>(channels);
+  return *bias != nullptr;
+}
+
 bool OneRowIsExact(const Window& x) {
   const int32_t total_pad = (x.output - 1) * x.stride + x.filter - x.input;
   if (total_pad < 0 || x.filter > x.input) return false;

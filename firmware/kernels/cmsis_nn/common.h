@@ -26,6 +26,10 @@ cmsis_nn_dims DimsOf(const Tensor& tensor);
 bool MakeChannelMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, const Tensor& output,
                             uint32_t channels, cmsis_nn_per_channel_quant_params* multipliers);
 
+// A bias of zeros where there is none: past its first group of channels (or with MVE the first 124 of a depthwise one)
+// the library adds to the address of the bias before it looks whether there is one.
+bool BiasOrZeros(Prepare& op, uint32_t channels, const int32_t** bias);
+
 // Whether arm_convolve_1_x_n_s8, which the wrappers choose where image and filter are one row high, is exact along this
 // axis. With MVE it takes a window that hangs over the right edge to do so by one column, or by one more than the
 // strides between it and the last; and an image that the windows leave a rest of for one that is padded.

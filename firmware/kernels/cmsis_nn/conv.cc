@@ -30,8 +30,6 @@ bool PrepareConv(Prepare& op) {
   if (groups * group_channels != base.input_channels || base.output_channels % groups != 0) {
     return op.Hand(kOp_CONV_2D);  // to be refused there
   }
-  // From its second group on the library adds to the address of the bias, also where there is none.
-  if (groups > 1 && base.stage.bias == nullptr) return op.Hand(kOp_CONV_2D);
   ConvData d = {};
   d.filter = base.filter;
   d.bias = base.stage.bias;
@@ -47,8 +45,10 @@ bool PrepareConv(Prepare& op) {
   d.filter_dims = DimsOf(tensors.filter);
   d.output_dims = DimsOf(tensors.output);
   ConvData* data = op.Data<ConvData>();
-  if (data == nullptr || !MakeChannelMultipliers(op, tensors.input, tensors.filter, tensors.output,
-                                                 static_cast<uint32_t>(base.output_channels), &d.multipliers)) {
+  if (data == nullptr) return false;
+  const uint32_t channels = static_cast<uint32_t>(base.output_channels);
+  if (groups > 1 && !BiasOrZeros(op, channels, &d.bias)) return false;
+  if (!MakeChannelMultipliers(op, tensors.input, tensors.filter, tensors.output, channels, &d.multipliers)) {
     return false;
   }
   *data = d;

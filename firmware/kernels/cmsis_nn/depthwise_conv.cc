@@ -45,8 +45,10 @@ bool PrepareDepthwise(Prepare& op) {
   d.filter_dims = DimsOf(tensors.filter);
   d.output_dims = DimsOf(tensors.output);
   DepthwiseData* data = op.Data<DepthwiseData>();
-  if (data == nullptr || !MakeChannelMultipliers(op, tensors.input, tensors.filter, tensors.output,
-                                                 static_cast<uint32_t>(base.output_channels), &d.multipliers)) {
+  if (data == nullptr) return false;
+  const uint32_t channels = static_cast<uint32_t>(base.output_channels);
+  if (!BiasOrZeros(op, channels, &d.bias) ||
+      !MakeChannelMultipliers(op, tensors.input, tensors.filter, tensors.output, channels, &d.multipliers)) {
     return false;
   }
   *data = d;
