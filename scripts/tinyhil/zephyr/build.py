@@ -335,6 +335,9 @@ class _Build:
     ) -> tuple[int, str]:
         """Runs a program; its status and what it said. Nothing of it goes on where this is interrupted."""
         environment = {
+            # What another build folder has compiled of Zephyr serves this one too.
+            "CCACHE_BASEDIR": str(folder),
+            "CCACHE_NOHASHDIR": "1",
             **os.environ,
             **self._tools.environment,
             WORKSPACE_VARIABLE: str(self._workspace.topdir),
