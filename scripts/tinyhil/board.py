@@ -53,6 +53,7 @@ class BuildSpec:
     ports: tuple[Path, ...]
     linker_script: Path | None
     defines: Mapping[str, str]
+    ops: tuple[str, ...] | None = None  # the operators of a slot image; None: every one
 
 
 @dataclass(frozen=True)
@@ -364,4 +365,5 @@ def _build(file: YamlFile, folder: Path) -> BuildSpec:
         ports=tuple(find(port, ["build", "ports", index], "folder") for index, port in enumerate(spec["ports"])),
         linker_script=find(spec["linker_script"], ["build", "linker_script"], "file") if bare_metal else None,
         defines={key: str(value) for key, value in spec.get("defines", {}).items()},
+        ops=tuple(spec["ops"]) if "ops" in spec else None,
     )

@@ -179,6 +179,8 @@ def build_image(
         from tinyhil.zephyr import build_zephyr
 
         return build_zephyr(board, engine=engine, kernels=kernels, model=model, ops=ops, progress=progress)
+    if ops is None and model is None and board.build is not None:
+        ops = board.build.ops
     return _Build(
         board, engine, kernels, model, ops, sanitize, tuple(extra_sources), dict(defines or {}), progress
     ).image()
@@ -293,7 +295,7 @@ class _Sources:
         """The table of a bundled image's operators, or of all operators and the caller's own."""
         header = (self._firmware / "kernels" / "ops.h").read_text(encoding="utf-8")
         known = sorted({*re.findall(r"extern const OpRegistration kOp_(\w+);", header), *custom})
-        names = known if self._ops is None else sorted(set(self._ops))
+        names = known if self._ops is None else sorted({*self._ops, *(custom if self._kind == "slot" else ())})
         for name in names:
             if name not in known:
                 raise UnsupportedOperator(
@@ -425,7 +427,7 @@ class _Build(_Sources):
     def _sources(self) -> list[_Source]:
         sources: list[_Source] = []
         custom = self._custom_ops()
-        own_table = self._kind == "bundled" or bool(custom)
+        own_table = self._kind == "bundled" or bool(custom) or self._ops is not None
         salt = " ".join(library.identity for library in self._libraries)
         includes = tuple(dict.fromkeys(folder for library in self._libraries for folder in library.includes))
         for path in self._engine_files():

@@ -6,7 +6,6 @@ A Cortex-M0 faults on every word access that is not aligned, and QEMU's does too
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,12 @@ import tiny_firmware
 from tinyhil.board import load_board
 from tinyhil.build import build_image
 from tinyhil.device import Device
+from tinyhil.errors import ArenaOverflow
 from tinyhil.golden import golden_for
 from tinyhil.matrix import own_models
 from tinyhil.model import load_model
 from tinyhil.verdict import assert_golden
 
-HERE = Path(__file__).parent
 pytestmark = pytest.mark.needs("arm-gcc", "qemu")
 
 NETDUINO = {
@@ -28,59 +27,43 @@ NETDUINO = {
     "TINYHIL_UART_BASE: 0x40004400": "TINYHIL_UART_BASE: 0x40011000",  # USART1: the machine's first serial port
 }
 NETDUINO_TARGET = "targets: {qemu: {machine: netduinoplus2, instructions_per_tick: 5.952381}}\n"
-MICROBIT = """\
-name: chip
-title: A Cortex-M0 with room for models
-core: Cortex-M0
-virtual: true
-memory:
-  flash: {base: 0x00000000, bytes: 256K}
-  ram: {base: 0x20000000, bytes: 64K}
-slot: {memory: flash, offset: 128K, bytes: 128K, writable: false}
-stack_bytes: 4K
-build:
-  compiler: arm-none-eabi
-  cpu: [-mcpu=cortex-m0, -mthumb]
-  ports: [cortex_m, nrf51]
-  linker_script: cortex_m/image.ld
-targets:
-  qemu: {machine: microbit, args: [-global, nrf51-soc.sram-size=0x10000], instructions_per_tick: 62.5}
-"""
 
 
 @pytest.fixture
-def chip(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def stm32f405(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A board that exists in this test only."""
     folder = tmp_path / "platforms" / "chip"
     folder.mkdir(parents=True)
-    if request.param == "stm32f405":
-        text = (tiny_firmware.REAL_PLATFORMS / "stm32f4_disco" / "board.yaml").read_text().partition("targets:")[0]
-        for old, new in NETDUINO.items():
-            assert old in text
-            text = text.replace(old, new)
-        text += NETDUINO_TARGET
-    else:
-        text = MICROBIT
-        (folder / "nrf51").mkdir()
-        shutil.copy(HERE / "nrf51_uart.cc", folder / "nrf51" / "uart.cc")
-    (folder / "board.yaml").write_text(text)
+    text = (tiny_firmware.REAL_PLATFORMS / "stm32f4_disco" / "board.yaml").read_text().partition("targets:")[0]
+    for old, new in NETDUINO.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "board.yaml").write_text(text + NETDUINO_TARGET)
     monkeypatch.setenv("TINYHIL_PLATFORMS", str(folder.parent))
     return "chip"
 
 
-@pytest.mark.parametrize("chip", ["stm32f405", "cortex_m0"], indirect=True)
-def test_every_output_and_every_operator_is_the_oracles(chip: str) -> None:
-    board, (path,) = load_board(chip), own_models()
+@pytest.mark.parametrize("chip", ["stm32f405", "microbit"])
+def test_every_output_and_every_operator_is_the_oracles(chip: str, request: pytest.FixtureRequest) -> None:
+    board, (path,) = load_board(request.getfixturevalue(chip) if chip == "stm32f405" else chip), own_models()
     model = load_model(path)
     with Device.open(board, "qemu", build_image(board), model) as opened:
         opened.load(model)
         assert_golden(opened, golden_for(model).subset(range(12)))
 
 
-@pytest.mark.parametrize("chip", ["cortex_m0"], indirect=True)
-@pytest.mark.parametrize("name", ["hello_world_int8", "kws_ref_model", "micro_speech_quantized"])
-def test_public_models_are_exact_on_a_cortex_m0(chip: str, public_models: Path, name: str) -> None:
-    board, model = load_board(chip), load_model(public_models / f"{name}.tflite")
-    with Device.open(board, "qemu", build_image(board), model) as opened:
+def test_public_models_are_exact_on_a_cortex_m0_and_their_counts_do_not_change(public_models: Path) -> None:
+    board = load_board("virtual_cortex_m0")
+    for path in sorted(public_models.glob("*.tflite")):
+        model = load_model(path)
+        with Device.open(board, "qemu", build_image(board), model) as opened:
+            opened.load(model)
+            golden = golden_for(model).subset([0])
+            first = assert_golden(opened, golden)
+            assert opened.run([array[0] for array in golden.inputs]).units == first.units, path.name
+
+
+def test_what_the_silicon_has_no_room_for_is_refused_on_the_microbit(public_models: Path) -> None:
+    board, model = load_board("microbit"), load_model(public_models / "kws_ref_model.tflite")
+    with Device.open(board, "qemu", build_image(board), model) as opened, pytest.raises(ArenaOverflow):
         opened.load(model)
-        assert_golden(opened, golden_for(model).subset(range(4)))
