@@ -50,6 +50,10 @@ PEER_INSTRUCTIONS = {
 # Code and data of an image without its model on the Cortex-M4F, bytes: reference kernels, CMSIS-NN kernels.
 PEER_BYTES = {"kws": (46_076, 88_932), "ad": (23_612, 35_100)}
 # Arena used with reference kernels, bytes.
+# Instructions of the set-up (resolver and AllocateTensors) on the Cortex-M4F, and the share of them that is allowed here.
+PEER_SET_UP = {"kws": 690e3, "vww": 3.1e6}
+SET_UP_SHARE = 0.3
+SET_UP_BOARD = "mps2_an386"
 PEER_ARENA = {"kws": 22_772, "vww": 100_660, "ic": 54_340, "ad": 2_260, "micro_speech": 6_788, "hello_world": 676}
 FILES = {
     "kws": "kws_ref_model.tflite",
@@ -70,6 +74,7 @@ class Run:
     repeats: bool
     arena_used: int
     stack_peak: int
+    set_up: int
 
 
 def run(board_name: str, model: Model, vectors: int) -> Run:
@@ -81,10 +86,10 @@ def run(board_name: str, model: Model, vectors: int) -> Run:
         loaded = device.load(model)
         tally = verdict.run_golden(device, goldens)
         counts = {device.run([series[0] for series in goldens.inputs]).units for _ in range(REPEATS)}
-        memory = device.memory()
+        memory, set_up = device.memory(), device.set_up_units() or 0
     count = counts.pop()
     assert count is not None
-    return Run(tally.difference is None, count, not counts, loaded.arena_used, memory.stack_peak)
+    return Run(tally.difference is None, count, not counts, loaded.arena_used, memory.stack_peak, set_up)
 
 
 def bundled_bytes(board_name: str, model: Model) -> dict[str, int]:
@@ -125,7 +130,7 @@ def main() -> int:
 
     speed = Table(title=f"Instructions per inference, beside {PEER}")
     for heading in ("model", "board", "exact", "instructions", f"same in {REPEATS} runs", "peer reference", "ratio",
-                    "peer CMSIS-NN", "ratio", "arena", "peer's", "stack"):  # fmt: skip
+                    "peer CMSIS-NN", "ratio", "arena", "peer's", "stack", "set-up"):  # fmt: skip
         speed.add_column(heading, justify="left" if heading in ("model", "board") else "right")
     for name, path in models.items():
         model = load_model(path)
@@ -142,12 +147,16 @@ def main() -> int:
                 failures.append(f"{name} on {board}: {result.instructions} instructions, the peer {reference:.0f}")
             if arena is not None and result.arena_used > arena:
                 failures.append(f"{name} on {board}: {result.arena_used} bytes of arena, the peer {arena}")
+            set_up = PEER_SET_UP.get(name)
+            if board == SET_UP_BOARD and set_up is not None and result.set_up > SET_UP_SHARE * set_up:
+                failures.append(f"{name} on {board}: set-up takes {result.set_up} instructions, the peer's {set_up:.0f}")
             speed.add_row(
                 name, board, "yes" if result.exact else "NO", f"{result.instructions:,}",
                 "yes" if result.repeats else "NO",
                 millions(reference) if reference else "", f"{result.instructions / reference:.2f}" if reference else "",
                 millions(cmsis_nn) if cmsis_nn else "", f"{result.instructions / cmsis_nn:.2f}" if cmsis_nn else "",
                 f"{result.arena_used:,}", f"{arena:,}" if arena else "", f"{result.stack_peak:,}",
+                f"{result.set_up:,}",
             )  # fmt: skip
         speed.add_section()
     console.print(speed)

@@ -74,7 +74,10 @@ Error ModelRunner::Place(uint32_t reserve_bytes) {
   bytes &= ~(kArenaAlignment - 1);
   results_ = reinterpret_cast<OpResult*>(region.base + bytes);
   result_room_bytes_ = region.bytes - bytes;
-  return TheEngine().Load(model_.data, model_.size, region.base, bytes);
+  port::CounterRestart();
+  const Error error = TheEngine().Load(model_.data, model_.size, region.base, bytes);
+  set_up_milliticks_ = port::CounterMilliticks();
+  return error;
 }
 
 // What a command in the text language runs into while a run is stopped.

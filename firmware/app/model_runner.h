@@ -40,6 +40,9 @@ class ModelRunner {
   const ModelBytes& model() const { return model_; }
 
   uint32_t arena_bytes() const;  // what the model may use: the limit of Load, or all there is
+  uint64_t set_up_milliticks() const {
+    return set_up_milliticks_;
+  }  // of the last Load; 0 where the port has no counter
   uint32_t arena_used() const { return loaded_ ? TheEngine().ArenaUsed() : 0; }
 
   Error FindTensor(bool output, uint32_t index, TensorInfo* tensor) const;
@@ -82,6 +85,7 @@ class ModelRunner {
   uint32_t arena_limit_ = 0;
   uint32_t result_room_bytes_ = 0;
   uint64_t milliticks_ = 0;
+  uint64_t set_up_milliticks_ = 0;
   OpResult* results_ = nullptr;
 };
 

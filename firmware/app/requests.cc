@@ -456,6 +456,7 @@ Error Requests::Memory(PayloadReader& in, PayloadWriter& out) const {
   out.U32(runner_.arena_bytes());
   out.U32(port::StackPeakBytes());
   out.U32(port::StackBytes());
+  out.U64(runner_.set_up_milliticks());
   return {};
 }
 

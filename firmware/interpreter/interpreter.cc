@@ -10,16 +10,20 @@ namespace {
 
 constexpr uint16_t kForEver = 0xFFFF;
 
-// While loading, Graph::tensors of a variable's handle holds this and the variable's number.
-constexpr uintptr_t kHandle = uintptr_t{1} << 31;
-constexpr uintptr_t kUndeclared = kHandle | 0x00FFFFFFu;
+// While loading, what Graph::tensors holds of a tensor is told by its two lowest bits: 0 the address of a constant
+// (null: nothing yet), 1 its place in the list of buffers, 3 the number of the variable whose handle it is.
+constexpr uintptr_t kKind = 3, kBuffer = 1, kHandle = 3;
+constexpr uintptr_t kUndeclared = ~uintptr_t{0};
+
+void* Marked(uintptr_t kind, uint32_t number) { return reinterpret_cast<void*>(uintptr_t{number} << 2 | kind); }
 
 uintptr_t Mark(const Graph& graph, uint32_t tensor) { return reinterpret_cast<uintptr_t>(graph.tensors[tensor]); }
 
-bool IsHandle(const Graph& graph, uint32_t tensor) { return (Mark(graph, tensor) & kHandle) != 0; }
+bool IsHandle(const Graph& graph, uint32_t tensor) { return (Mark(graph, tensor) & kKind) == kHandle; }
+bool IsBuffer(const Graph& graph, uint32_t tensor) { return (Mark(graph, tensor) & kKind) == kBuffer; }
 
 void Extend(LoadArena& arena, const Graph& graph, uint32_t tensor, uint32_t time) {
-  LoadArena::Buffer& buffer = arena.buffers()[Mark(graph, tensor) - 1];
+  LoadArena::Buffer& buffer = arena.buffers()[Mark(graph, tensor) >> 2];
   if (buffer.last < time) buffer.last = static_cast<uint16_t>(time);
 }
 
@@ -55,14 +59,8 @@ Error Interpreter::Load(const uint8_t* model, uint32_t model_bytes, uint8_t* are
     ForgetHandles(main_);
     for (uint32_t i = 0; i < called_count_; ++i) ForgetHandles(called_[i]);
     Scope scope(model_.reader(), "subgraphs", 0);
-    ok = Place(memory) && BindConstants(main_);
+    ok = Place(memory);
   }
-  for (uint32_t i = 0; ok && i < called_count_; ++i) {
-    ok = model_.Select(called_[i].subgraph);
-    Scope scope(model_.reader(), "subgraphs", static_cast<int32_t>(called_[i].subgraph));
-    ok = ok && BindConstants(called_[i]);
-  }
-  if (called_count_ != 0) ok = ok && model_.Select(0);
   if (!ok && memory.exhausted() && model_.reader().error().code == Code::kArenaTooSmall) {
     // An operator gave up for want of memory: what was counted until then is the least that is needed.
     Error error = model_.reader().error();
@@ -178,13 +176,13 @@ bool Interpreter::AddVariable(LoadArena& arena, Graph& graph, const Tensor& tens
   if (!arena.AddBuffer({tensor.bytes, 0, kForEver, &graph.tensors[tensor.index]})) {
     return model_.reader().Fail(Code::kArenaTooSmall, nullptr, "list of buffers");
   }
-  graph.tensors[tensor.index] = reinterpret_cast<void*>(static_cast<uintptr_t>(arena.buffer_count()));
+  graph.tensors[tensor.index] = Marked(kBuffer, arena.buffer_count() - 1);
   return true;
 }
 
 bool Interpreter::AddActivation(LoadArena& arena, Graph& graph, uint32_t index) {
   Tensor tensor;
-  if (!model_.ReadTensor(index, &tensor)) return false;
+  if (!model_.ReadShapeAndData(index, &tensor)) return false;
   Reader& reader = model_.reader();
   if (tensor.variable) return graph.tensors[index] != nullptr || AddVariable(arena, graph, tensor);
   if (tensor.constant()) {
@@ -201,7 +199,7 @@ bool Interpreter::AddActivation(LoadArena& arena, Graph& graph, uint32_t index) 
   if (!arena.AddBuffer({tensor.bytes, at, at, &graph.tensors[index]})) {
     return reader.Fail(Code::kArenaTooSmall, nullptr, "list of buffers");
   }
-  graph.tensors[index] = reinterpret_cast<void*>(static_cast<uintptr_t>(arena.buffer_count()));
+  graph.tensors[index] = Marked(kBuffer, arena.buffer_count() - 1);
   return true;
 }
 
@@ -224,20 +222,19 @@ bool Interpreter::AddInputs(LoadArena& arena, Graph& graph) {
 bool Interpreter::AddInput(LoadArena& arena, Graph& graph, uint32_t tensor, bool may_be_handle) {
   Reader& reader = model_.reader();
   if (graph.tensors[tensor] != nullptr) {
-    if (!IsHandle(graph, tensor)) {
-      Extend(arena, graph, tensor, time_);
-      return true;
-    }
+    if (IsBuffer(graph, tensor)) Extend(arena, graph, tensor, time_);
+    if (!IsHandle(graph, tensor)) return true;
     if (may_be_handle) return true;
     return reader.Fail(Code::kModelUnsupported, "inputs", "a variable's handle can only be read or assigned through",
                        tensor);
   }
   Tensor unwritten;
-  if (!model_.ReadTensor(tensor, &unwritten)) return false;
+  if (!model_.ReadShapeAndData(tensor, &unwritten)) return false;
   if (unwritten.variable) return AddVariable(arena, graph, unwritten);
   if (!unwritten.constant()) {
     return reader.Fail(Code::kModelMalformed, "inputs", "read before it is written", tensor, 0);
   }
+  graph.tensors[tensor] = const_cast<void*>(unwritten.data);
   return true;
 }
 
@@ -280,15 +277,17 @@ bool Interpreter::TouchOutputs(LoadArena& arena, Graph& graph) {
         return model_.reader().Fail(Code::kModelUnsupported, "outputs", "a variable's handle cannot be an output",
                                     index, 0, static_cast<int32_t>(i));
       }
-      Extend(arena, graph, index, time_);
+      if (IsBuffer(graph, index)) Extend(arena, graph, index, time_);
       continue;
     }
     Tensor tensor;
-    if (!model_.ReadTensor(index, &tensor)) return false;
+    if (!model_.ReadShapeAndData(index, &tensor)) return false;
     if (tensor.variable) {
       if (!AddVariable(arena, graph, tensor)) return false;
     } else if (!tensor.constant()) {
       return model_.reader().Fail(Code::kModelMalformed, "outputs", "never written", index, 0, static_cast<int32_t>(i));
+    } else {
+      graph.tensors[index] = const_cast<void*>(tensor.data);
     }
   }
   return true;
@@ -332,28 +331,6 @@ bool Interpreter::Place(LoadArena& arena) {
   return true;
 }
 
-bool Interpreter::BindConstant(Graph& graph, uint32_t index) {
-  if (graph.tensors[index] != nullptr) return true;
-  Tensor tensor;
-  if (!model_.ReadTensor(index, &tensor)) return false;
-  graph.tensors[index] = const_cast<void*>(tensor.data);
-  return true;
-}
-
-// Only what is used: a model may carry tensors, of types unknown here, that nothing reads.
-bool Interpreter::BindConstants(Graph& graph) {
-  for (uint32_t op = 0; op < graph.op_count; ++op) {
-    const int32_t* inputs = graph.nodes[op].inputs;
-    for (int32_t i = 0; i < inputs[-1]; ++i) {
-      if (inputs[i] >= 0 && !BindConstant(graph, static_cast<uint32_t>(inputs[i]))) return false;
-    }
-  }
-  for (uint32_t i = 0; i < model_.output_count(); ++i) {
-    if (!BindConstant(graph, model_.output(i))) return false;
-  }
-  return true;
-}
-
 bool Interpreter::DeclareVariable(Graph& graph, uint32_t handle, const Vector& container, const Vector& name) {
   uint32_t number = 0;
   while (number < variable_count_ &&
@@ -366,13 +343,13 @@ bool Interpreter::DeclareVariable(Graph& graph, uint32_t handle, const Vector& c
     variables_[number].name = name;
     ++variable_count_;
   }
-  graph.tensors[handle] = reinterpret_cast<void*>(kHandle | number);
+  graph.tensors[handle] = Marked(kHandle, number);
   return true;
 }
 
 Variable* Interpreter::VariableOf(const Graph& graph, uint32_t handle) {
   const uintptr_t mark = Mark(graph, handle);
-  return (mark & kHandle) == 0 || mark == kUndeclared ? nullptr : &variables_[mark & ~kHandle];
+  return (mark & kKind) != kHandle || mark == kUndeclared ? nullptr : &variables_[mark >> 2];
 }
 
 // The subgraphs that are called were found before; their calls come in the same order.

@@ -58,8 +58,6 @@ class Interpreter {
   void ForgetHandles(Graph& graph);
   bool CheckVariables();
   bool Place(LoadArena& arena);
-  bool BindConstants(Graph& graph);
-  bool BindConstant(Graph& graph, uint32_t index);
   bool Refuse(const LoadArena& arena, uint32_t needed);
   void ResetTensors(const Graph& graph);
 

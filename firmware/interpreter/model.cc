@@ -83,11 +83,22 @@ bool Model::CheckList(const Vector& list, const char* field) {
 }
 
 bool Model::ReadTensor(uint32_t index, Tensor* out) {
+  Scope scope(reader_, "tensors", static_cast<int32_t>(index));
+  Table table;
+  return ReadPlain(index, out, &table) && ReadQuantization(table, out) && ReadConstant(table, out);
+}
+
+bool Model::ReadShapeAndData(uint32_t index, Tensor* out) {
+  Scope scope(reader_, "tensors", static_cast<int32_t>(index));
+  Table table;
+  return ReadPlain(index, out, &table) && ReadConstant(table, out);
+}
+
+bool Model::ReadPlain(uint32_t index, Tensor* out, Table* found) {
   *out = Tensor{};
   out->index = index;
-  if (index >= tensors_.count) return reader_.Fail(kBad, "tensors", "no such tensor", index, tensors_.count);
-  Scope scope(reader_, "tensors", static_cast<int32_t>(index));
-  const Table table = graph_.Element(tensors_, index, nullptr);
+  if (index >= tensors_.count) return reader_.Fail(kBad, nullptr, "no such tensor", index, tensors_.count);
+  const Table table = *found = graph_.Element(tensors_, index, nullptr);
   const uint8_t type = table.U8(kTensorType, "type", 0);
   const Vector shape = table.VectorOf(kTensorShape, "shape", 4);
   if (!reader_.ok()) return false;
@@ -116,7 +127,7 @@ bool Model::ReadTensor(uint32_t index, Tensor* out) {
   }
   out->elements = elements;
   out->bytes = elements * bytes;
-  return ReadQuantization(table, out) && ReadConstant(table, out);
+  return true;
 }
 
 bool Model::ReadQuantization(const Table& tensor, Tensor* out) {
@@ -151,6 +162,12 @@ bool Model::ReadQuantization(const Table& tensor, Tensor* out) {
     if (!Positive(out->scales[i])) {
       return reader_.Fail(kBad, "scale", "must be positive and finite", i, scales.count, static_cast<int32_t>(i));
     }
+  }
+  if (zero_points.count > 1) {  // usually all 0: told at a glance
+    uint32_t any = 0;
+    const uint8_t* p = reader_.base() + zero_points.offset;
+    for (uint32_t i = zero_points.count; i != 0; --i, p += 8) any |= LoadU32(p) | LoadU32(p + 4);
+    if (any == 0) return true;
   }
   for (uint32_t i = 0; i < zero_points.count; ++i) {
     const uint8_t* p = reader_.base() + zero_points.offset + 8 * i;

@@ -73,10 +73,12 @@ class Model {
   uint32_t output(uint32_t i) const { return Index(outputs_, i); }
 
   bool ReadTensor(uint32_t index, Tensor* out);
+  bool ReadShapeAndData(uint32_t index, Tensor* out);  // all but its quantization, which may be hundreds of scales
   bool ReadOperator(uint32_t index, Operator* out);
 
  private:
   uint32_t Index(const Vector& list, uint32_t i) const { return LoadU32(reader_.base() + list.offset + 4 * i); }
+  bool ReadPlain(uint32_t index, Tensor* out, Table* table);
   bool ReadQuantization(const Table& table, Tensor* out);
   bool ReadConstant(const Table& table, Tensor* out);
   bool CheckList(const Vector& list, const char* field);

@@ -33,6 +33,42 @@ Multiplier MultiplierOf(float x) {
   return {static_cast<int32_t>(parts.mantissa << 7), shift};
 }
 
+Ratio::Ratio(float a, float c) : a_(a), c_(c) {
+  const Parts pa = Split(a), pc = Split(c);
+  // Long division in base 256, and the last 7 bits.
+  uint32_t rest = pa.mantissa;
+  quotient_ = rest >= pc.mantissa ? 1 : 0;
+  if (rest >= pc.mantissa) rest -= pc.mantissa;
+  for (uint32_t step = 0; step < 5; ++step) {
+    const uint32_t bits = step < 4 ? 8 : 7;
+    rest <<= bits;
+    quotient_ = quotient_ << bits | rest / pc.mantissa;
+    rest %= pc.mantissa;
+  }
+  exponent_ = pa.exponent - pc.exponent - 39;
+}
+
+Multiplier Ratio::Times(float b) const {
+  const Parts pb = Split(b);
+  const uint64_t product = quotient_ * pb.mantissa;  // 62 to 64 bits, less than 2^24 too low
+  const int32_t bits = 64 - __builtin_clzll(product);
+  const int32_t drop = bits - 31;
+  const uint64_t low = product & ((uint64_t{1} << drop) - 1), half = uint64_t{1} << (drop - 1);
+  uint64_t value = product >> drop;
+  if (low >= half) {
+    ++value;
+  } else if (low + (1u << 25) >= half) {
+    return MakeMultiplier(a_, b, c_);
+  }
+  int32_t shift = exponent_ + pb.exponent + bits;
+  if (value == uint64_t{1} << 31) {
+    value >>= 1;
+    ++shift;
+  }
+  if (shift < -31) return {0, 0};
+  return {static_cast<int32_t>(value), shift};
+}
+
 Multiplier MakeMultiplier(float a, float b, float c) {
   const Parts pa = Split(a), pb = Split(b), pc = Split(c);
   const uint64_t product = static_cast<uint64_t>(pa.mantissa) * pb.mantissa;  // 47 or 48 bits, exact in a double

@@ -19,6 +19,19 @@ struct Multiplier {
 // the quotient rounded to 53 bits, then to 31 bits half away from zero), in integers only.
 Multiplier MakeMultiplier(float a, float b, float c);
 
+// The same for many b: the division is made once. Where its 39 bits leave the last bit of a multiplier open (one in
+// a hundred), that one is divided again.
+class Ratio {
+ public:
+  Ratio(float a, float c);
+  Multiplier Times(float b) const;
+
+ private:
+  float a_, c_;
+  uint64_t quotient_;  // of the mantissas, rounded down, in units of 2^-39
+  int32_t exponent_;
+};
+
 // The multiplier of one positive finite float: exact, as a float has 24 bits.
 Multiplier MultiplierOf(float x);
 

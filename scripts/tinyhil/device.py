@@ -423,6 +423,11 @@ class Device:
         with self._errors():
             return self._commands.memory()
 
+    def set_up_units(self) -> int | None:
+        """What reading, checking and planning the loaded model cost, in `unit`; None where the device does not count."""
+        milliticks = self.memory().set_up_milliticks
+        return self._target.to_units(milliticks) if milliticks else None
+
     def op_paths(self) -> list[OpPath]:
         """Whose kernel computes each operator of the loaded model, in execution order."""
         with self._errors():

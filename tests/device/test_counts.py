@@ -15,6 +15,17 @@ def test_the_same_inference_costs_the_same_20_times(device, golden):
     assert counts.pop() > 0
 
 
+def test_the_set_up_costs_the_same_each_time(device, model):
+    if device.unit != "instructions":
+        pytest.skip(f"this target counts {device.unit or 'nothing'}")
+    counts = set()
+    for _ in range(3):
+        device.load(model)
+        counts.add(device.set_up_units())
+    assert len(counts) == 1
+    assert counts.pop() > 1000
+
+
 def test_the_operators_costs_add_up_to_about_the_inference(device, golden):
     if device.unit != "instructions":
         pytest.skip(f"this target counts {device.unit or 'nothing'}")

@@ -46,9 +46,9 @@ float AwkwardFloat(int range) {
   return value;
 }
 
-Multiplier InDouble(float a, float b, float c) {
+Multiplier Quantize(double real) {
   int shift;
-  const double q = frexp(static_cast<double>(a) * static_cast<double>(b) / static_cast<double>(c), &shift);
+  const double q = frexp(real, &shift);
   int64_t value = static_cast<int64_t>(round(q * 2147483648.0));
   if (value == int64_t{1} << 31) {
     value /= 2;
@@ -57,6 +57,12 @@ Multiplier InDouble(float a, float b, float c) {
   if (shift < -31) return {0, 0};
   return {static_cast<int32_t>(value), shift};
 }
+
+Multiplier InDouble(float a, float b, float c) {
+  return Quantize(static_cast<double>(a) * static_cast<double>(b) / static_cast<double>(c));
+}
+
+bool Same(const Multiplier& a, const Multiplier& b) { return a.value == b.value && a.shift == b.shift; }
 
 // The textbook form of both roundings.
 int32_t RequantizeInSteps(int32_t x, int32_t value, int32_t shift) {
@@ -78,9 +84,23 @@ int main(int, char** arguments) {
     const int range = static_cast<int>(i % 3);
     const float a = AwkwardFloat(range), b = AwkwardFloat(range), c = AwkwardFloat(range);
     const Multiplier got = MakeMultiplier(a, b, c), want = InDouble(a, b, c);
-    if ((got.value != want.value || got.shift != want.shift) && wrong++ < 5) {
+    if (!Same(got, want) && wrong++ < 5) {
       printf("%a * %a / %a: got %d, %d, want %d, %d\n", static_cast<double>(a), static_cast<double>(b),
              static_cast<double>(c), got.value, got.shift, want.value, want.shift);
+    }
+    // One quotient for many multipliers, as the convolutions make them.
+    const Ratio ratio(a, c);
+    for (int k = 0; k < 4; ++k) {
+      const float other = k == 0 ? b : AwkwardFloat(range);
+      const Multiplier one = ratio.Times(other), alone = InDouble(a, other, c);
+      if (!Same(one, alone) && wrong++ < 5) {
+        printf("ratio %a / %a times %a: got %d, %d, want %d, %d\n", static_cast<double>(a), static_cast<double>(c),
+               static_cast<double>(other), one.value, one.shift, alone.value, alone.shift);
+      }
+    }
+    // Of a float alone, as where scales are divided in float.
+    if (!Same(MultiplierOf(a), Quantize(static_cast<double>(a))) && wrong++ < 5) {
+      printf("%a: got %d, %d\n", static_cast<double>(a), MultiplierOf(a).value, MultiplierOf(a).shift);
     }
     const int32_t sums[] = {static_cast<int32_t>(generator()), static_cast<int32_t>(generator()) >> Random(31),
                             INT32_MIN + static_cast<int32_t>(Random(3)), INT32_MAX - static_cast<int32_t>(Random(3))};

@@ -215,8 +215,9 @@ bool MakeMultipliers(Prepare& op, const Tensor& input, const Tensor& filter, con
   int32_t* multipliers = op.Persistent<int32_t>(filter.scale_count);
   int8_t* shifts = op.Persistent<int8_t>(filter.scale_count);
   if (multipliers == nullptr || shifts == nullptr) return false;
+  const Ratio ratio(input.scale(), output.scale());
   for (uint32_t i = 0; i < filter.scale_count; ++i) {
-    const Multiplier multiplier = MakeMultiplier(input.scale(), filter.scales[i], output.scale());
+    const Multiplier multiplier = ratio.Times(filter.scales[i]);
     if (!ExpectShift(op, multiplier)) return false;
     multipliers[i] = multiplier.value;
     shifts[i] = static_cast<int8_t>(multiplier.shift);

@@ -77,12 +77,16 @@ class RunReply:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. stack_bytes is 0 where the device does not measure its stack."""
+    """Bytes. stack_bytes is 0 where the device does not measure its stack.
+
+    set_up_milliticks: of reading, checking and planning the model; 0 where the device does not count.
+    """
 
     arena_used: int
     arena_bytes: int
     stack_peak: int
     stack_bytes: int
+    set_up_milliticks: int = 0
 
 
 @dataclass(frozen=True)
@@ -384,7 +388,7 @@ class Commands:
         )
 
     def memory(self) -> Memory:
-        return Memory(*_unpack(struct.Struct("<4I"), self._ask(Request.MEMORY)))
+        return Memory(*_unpack(struct.Struct("<4IQ"), self._ask(Request.MEMORY)))
 
     def reset(self) -> None:
         """Restarts the device; the session is over."""
