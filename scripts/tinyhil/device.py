@@ -424,7 +424,7 @@ class Device:
             return self._commands.memory()
 
     def set_up_units(self) -> int | None:
-        """What reading, checking and planning the loaded model cost, in `unit`; None where the device does not count."""
+        """What reading, checking and planning the loaded model cost, in `unit`; None where it is not counted."""
         milliticks = self.memory().set_up_milliticks
         return self._target.to_units(milliticks) if milliticks else None
 
