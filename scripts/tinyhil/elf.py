@@ -56,6 +56,29 @@ def figures(elf: Path) -> Figures:
     return Figures(flash, ram, sections)
 
 
+def layout(elf: Path, *, groups: bool) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+    """What sections and groups of an image take, as (flash bytes, RAM bytes) each; initial values are in both.
+
+    groups: needs the linker map beside the image; without it there are none.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    sections: dict[str, tuple[int, int]] = {}
+    with elf.open("rb") as stream:
+        for section in ELFFile(stream).iter_sections():
+            size = int(section["sh_size"])
+            if section["sh_flags"] & _SHF_ALLOC and size:
+                in_flash = section["sh_type"] != "SHT_NOBITS"
+                in_ram = bool(section["sh_flags"] & _SHF_WRITE)
+                sections[section.name] = (size * in_flash, size * in_ram)
+    by_group: dict[str, tuple[int, int]] = {}
+    for symbol in symbol_sizes(elf) if groups else ():
+        whole = sections.get(symbol.section, (0, 0))
+        flash, ram = by_group.get(symbol.group, (0, 0))
+        by_group[symbol.group] = (flash + symbol.bytes * bool(whole[0]), ram + symbol.bytes * bool(whole[1]))
+    return sections, by_group
+
+
 def uses_mve(elf: Path) -> bool:
     """Whether an image was compiled for Arm's vector extension MVE (Helium), in whole or in part."""
     from elftools.elf.elffile import ELFFile

@@ -294,6 +294,40 @@ class OperatorResult:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What an image takes of flash and RAM: (flash bytes, RAM bytes) of each section and of each part of the firmware.
+
+    available: what the silicon has. groups: empty where the image's parts are not told apart.
+    """
+
+    sections: Mapping[str, tuple[int, int]]
+    groups: Mapping[str, tuple[int, int]]
+    available: tuple[int, int]
+
+    def to_json(self) -> dict[str, Any]:
+        def parts(of: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+            return {name: {"flash": flash, "ram": ram} for name, (flash, ram) in of.items()}
+
+        flash, ram = self.available
+        return {
+            "sections": parts(self.sections),
+            "groups": parts(self.groups),
+            "available": {"flash": flash, "ram": ram},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Layout:
+        def pair(of: Mapping[str, int]) -> tuple[int, int]:
+            return of["flash"], of["ram"]
+
+        return cls(
+            {name: pair(of) for name, of in data["sections"].items()},
+            {name: pair(of) for name, of in data["groups"].items()},
+            pair(data["available"]),
+        )
+
+
+@dataclass(frozen=True)
 class BudgetCheck:
     """A figure held against its limit. accuracy is exceeded where it is too low, all else where it is too high."""
 
@@ -373,6 +407,7 @@ class Record:
     operators: list[OperatorResult] = field(default_factory=list)  # in execution order; empty: nothing ran
     arena: list[ArenaTensor] = field(default_factory=list)  # empty: not known
     retried: list[ErrorInfo] = field(default_factory=list)  # why it was run again, an entry for each earlier attempt
+    layout: Layout | None = None  # of the image; None: not known
     budgets: list[BudgetCheck] = field(default_factory=list)
     expected: Expectation | None = None
     bundle: str = ""  # folder with all that is needed to replay a failure
@@ -419,6 +454,7 @@ class Record:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "vectors": {"count": sum(self.vectors.values()), "kinds": dict(self.vectors)},
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "layout": self.layout.to_json() if self.layout else None,
             "retried": [error.to_json() for error in self.retried],
             "budgets": [asdict(check) for check in self.budgets],
             "expected": asdict(self.expected) if self.expected else None,
@@ -464,6 +500,7 @@ class Record:
             difference=difference,
             diagnosis=Diagnosis.from_json(data["diagnosis"]) if data["diagnosis"] else None,
             error=ErrorInfo.from_json(error) if error else None,
+            layout=Layout.from_json(data["layout"]) if data["layout"] else None,
             retried=[ErrorInfo.from_json(earlier) for earlier in data["retried"]],
             skip_reason=data["skip_reason"],
             accuracy=Accuracy(**accuracy) if accuracy else None,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tinyhil import __version__
 from tinyhil.attachment import NOT_NAMED, Attachment
 from tinyhil.errors import CellTimeout, TinyhilError, UnknownBoard
-from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, OperatorResult, Record
+from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, Layout, OperatorResult, Record
 
 if TYPE_CHECKING:
     from tinyhil.board import Board
@@ -174,6 +174,12 @@ class Materials:
             ),
         )
 
+    def layout(self, board: Board, image: Image) -> Layout | None:
+        """What the image takes of the board's memory; None for a host process."""
+        if not image.flash_bytes or "native" in board.targets:
+            return None
+        return self._once(("layout", image.build_id), lambda: _layout(board, image))
+
     def golden(self, model_path: Path, plan: Plan) -> GoldenSet:
         return self._once(("golden", model_path, plan), lambda: _golden(self.model(model_path), plan))
 
@@ -200,6 +206,13 @@ class _Slot:
     made: bool = False
     value: Any = None
     error: TinyhilError | None = None
+
+
+def _layout(board: Board, image: Image) -> Layout:
+    from tinyhil.elf import layout
+
+    sections, groups = layout(image.elf, groups=image.firmware == "bare_metal")
+    return Layout(sections, groups, (board.memory["flash"].bytes, board.memory["ram"].bytes))
 
 
 def _golden(model: Model, plan: Plan) -> GoldenSet:
@@ -333,6 +346,7 @@ class _Run:
         image = self.materials.image(cell.board, cell.engine, cell.kernels, cell.firmware)
         self._identify(image=image_identity(image))
         self.record.figures.update(image_figures(image, model))
+        self.record.layout = self.materials.layout(board, image)
         self._stage("prepare")
         self.guard.check()
 

@@ -13,7 +13,7 @@ import pytest
 import tiny_firmware
 from tinyhil.board import Board, load_board
 from tinyhil.build import build_image
-from tinyhil.elf import GROUPS, figures, symbol_sizes
+from tinyhil.elf import GROUPS, figures, layout, symbol_sizes
 from tinyhil.errors import FlashOverflow
 
 pytestmark = pytest.mark.needs("arm-gcc")
@@ -108,6 +108,16 @@ def test_symbols_add_up_to_the_image(name: str, tmp_path: Path) -> None:
     assert totals == figures(image.elf).sections
     assert set(groups) == set(GROUPS)
     assert groups["model"] == pytest.approx(5000, abs=16)
+
+
+@pytest.mark.parametrize("name", ["mps2_an386", "mps3_an547"])
+def test_parts_and_sections_add_up_to_the_image(name: str) -> None:
+    image = build_image(load_board(name))
+    sections, groups = layout(image.elf, groups=True)
+    for parts in (sections, groups):
+        assert sum(flash for flash, _ in parts.values()) == image.flash_bytes
+        assert sum(ram for _, ram in parts.values()) == image.ram_bytes
+    assert set(groups) <= set(GROUPS)
 
 
 def test_symbols_belong_to_the_part_they_come_from() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tinyhil import matrix
@@ -15,6 +16,8 @@ from tinyhil.errors import BuildFailed, CellTimeout, OutputUnwritable, TargetDie
 from tinyhil.matrix import Listener, Plan, plan_cells, prepare_out, run_matrix, write_reports
 from tinyhil.record import Cell, ErrorInfo, Identity, Record, validate
 from tinyhil.runner import Evidence, Guard, Outcome
+
+SCHEMAS = Path(matrix.__file__).parent / "schemas"
 
 CELLS = plan_cells([("m3", "qemu", "bare_metal"), ("m4", "qemu", "bare_metal")], [Path("a.tflite"), Path("b.tflite")])
 
@@ -183,6 +186,9 @@ def test_matrix_json_holds_valid_records_and_a_summary(fake, tmp_path):
     data = json.loads((tmp_path / "matrix.json").read_text())
     for each in data["records"]:
         validate(each)
+    schema = json.loads((SCHEMAS / "matrix.schema.json").read_text())
+    schema["properties"]["records"].pop("items")  # validated above
+    jsonschema.validate(data, schema)
     assert data["summary"] == {"pass": 4, "fail": 0, "error": 0, "skip": 0, "xfail": 0}
     assert data["complete"] is True
     assert (tmp_path / "matrix.xml").read_text().startswith("<?xml")

@@ -91,6 +91,7 @@ def _cell(record: Record, number: int, branch: str, history: History | None) -> 
         "arena": Markup(
             charts.arena_picture(record.arena, [op.name for op in record.operators], int(arena.value) if arena else 0)
         ),
+        "layout": _layout(record),
         "identity": _identity(record),
         "log": _log(record),
         "trends": [(name, Markup(picture)) for name, picture in trends],
@@ -117,6 +118,23 @@ def _trends(record: Record, branch: str, history: History | None) -> tuple[list[
         if picture:
             pictures.append((f"{name}: {now.value:,} {now.unit}", picture))
     return pictures, len(earlier)
+
+
+def _layout(record: Record) -> list[tuple[str, int, int, str]]:
+    """What parts of the firmware take, then sections, then what is left: (name, flash, RAM, kind)."""
+    if record.layout is None:
+        return []
+    rows = [
+        (name, *sizes, "part")
+        for name, sizes in sorted(record.layout.groups.items(), key=lambda row: row[1], reverse=True)
+    ]
+    rows += [(name, *sizes, "section") for name, sizes in record.layout.sections.items()]
+    taken = [sum(sizes[memory] for sizes in record.layout.sections.values()) for memory in (0, 1)]
+    arena = record.figures.get("arena_used")
+    taken[1] += int(arena.value) if arena else 0
+    flash, ram = record.layout.available
+    rows.append(("left, with the arena in use", flash - taken[0], ram - taken[1], "left"))
+    return rows
 
 
 def _identity(record: Record) -> list[tuple[str, str]]:
