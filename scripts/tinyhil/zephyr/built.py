@@ -11,7 +11,7 @@ from tinyhil.build import Image
 from tinyhil.errors import BuildFailed
 
 # Of firmware/app/build_info.h.
-_INFO = ("kBoardName", "kBuildId", "kEngine", "kKernels", "kImageKind", "kCompiler")
+_INFO = ("kBoardName", "kBuildId", "kImageKind", "kCompiler")
 
 # The port's own memories where Kconfig gives their sizes: firmware/ports/zephyr/memory.cc
 _ARENA = "_ZN7tinyhil4port12_GLOBAL__N_15arenaE"
@@ -35,13 +35,14 @@ def image_in(folder: Path) -> Image:
     if not info["kBoardName"]:
         raise BuildFailed(f"{elf} is not tinyhil's application.", next_step="Build zephyr_app.")
     flash_bytes, ram_bytes = sizes_of(elf)
+    config = _text(folder / "zephyr" / ".config").splitlines()
     return Image(
         board_name=info["kBoardName"],
         elf=elf,
         build_id=info["kBuildId"],
         kind=info["kImageKind"],
-        engine=info["kEngine"],
-        kernels=info["kKernels"],
+        engine="tflm" if "CONFIG_TINYHIL_ENGINE_TFLM=y" in config else "builtin",
+        kernels="cmsis_nn" if "CONFIG_TINYHIL_KERNELS_CMSIS_NN=y" in config else "reference",
         compiler=info["kCompiler"],
         flags=(),
         flash_bytes=flash_bytes,
@@ -69,15 +70,16 @@ def slot_in(folder: Path, elf: Path) -> Region | None:
 
 def model_in(folder: Path) -> Path | None:
     """The model that the image was built with; None where it takes one from its slot."""
-    cache, config = (
-        path.read_text(encoding="utf-8") if path.is_file() else ""
-        for path in (folder / "CMakeCache.txt", folder / "zephyr" / ".config")
-    )
+    cache, config = _text(folder / "CMakeCache.txt"), _text(folder / "zephyr" / ".config")
     model = re.search(r"^TINYHIL_MODEL:\w+=(.+)$", cache, re.MULTILINE) or re.search(
         r'^CONFIG_TINYHIL_MODEL="(.+)"$', config, re.MULTILINE
     )
     source = re.search(r"^CMAKE_HOME_DIRECTORY:\w+=(.+)$", cache, re.MULTILINE)
     return None if model is None else (Path(source[1]) if source else folder) / model[1]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _slot_in_devicetree(folder: Path) -> Region | None:
