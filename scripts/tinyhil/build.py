@@ -269,6 +269,10 @@ class _Sources:
             libraries.append(cmsis_nn_library(self._cmsis_nn))
         return libraries
 
+    def _library_defines(self) -> tuple[str, ...]:
+        """What a source that sees the libraries' headers must define as the libraries do: layouts hang on it."""
+        return tuple(dict.fromkeys(define for library in self._libraries for define in library.defines))
+
     def _kernel_files(self) -> list[Path]:
         """The set's own sources, over those of the reference set: another set calls them for what it cannot do.
 
@@ -430,12 +434,13 @@ class _Build(_Sources):
         own_table = self._kind == "bundled" or bool(custom) or self._ops is not None
         salt = " ".join(library.identity for library in self._libraries)
         includes = tuple(dict.fromkeys(folder for library in self._libraries for folder in library.includes))
+        seeing = (*self._flags, *self._library_defines())
         for path in self._engine_files():
             if own_table and path.name in _TABLES:
                 continue
             source = _Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags)
             if _sees_libraries(path):
-                source = replace(source, salt=salt, includes=includes)
+                source = replace(source, flags=seeing, salt=salt, includes=includes)
             sources.append(source)
         port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
         for folder in self._board.build.ports:
@@ -448,7 +453,7 @@ class _Build(_Sources):
         sources.append(_Source("generated/model.S", None, self._flags, text=model_text, salt=self._model_sha256))
         if own_table:
             table = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(custom)
-            sources.append(_Source("generated/ops.cc", None, self._flags, text=table, salt=salt, includes=includes))
+            sources.append(_Source("generated/ops.cc", None, seeing, text=table, salt=salt, includes=includes))
         return sources + self._foreign_sources()
 
     def _foreign_sources(self) -> list[_Source]:

@@ -69,6 +69,9 @@ def main() -> None:
     lines.append(f"set(tinyhil_upstream_count {len(made.libraries)})\n")
     users = [*made.upstream_files, *(path for path in generated if made.libraries and path.name == "ops.cc")]
     lines += [_set("tinyhil_upstream_users", users), _set("tinyhil_upstream_includes", includes)]
+    # Layouts hang on them, so who sees the headers has them too.
+    definitions = dict.fromkeys(define for library in made.libraries for define in library.defines)
+    lines.append(_set("tinyhil_upstream_definitions", definitions))
     folders = sorted({path.parent for path in made.files})
     lines.append(_set("tinyhil_depends", [*folders, *([args.model] if args.model else [])]))
     _write(out / "sources.cmake", "".join(lines))
