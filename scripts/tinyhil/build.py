@@ -151,6 +151,7 @@ def build_image(
     extra_sources: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
     firmware: str = "bare_metal",
+    arena_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> Image:
     """Builds a board's firmware, or finds it built.
@@ -165,6 +166,7 @@ def build_image(
         defines: macros for every source.
         firmware: "bare_metal", or "zephyr" for the same application on Zephyr (tinyhil.zephyr), which takes none of
             sanitize, extra_sources and defines.
+        arena_bytes: on Zephyr: RAM set aside for the arena. None, and on bare metal always: all that is left.
         progress: receives a line whenever something is compiled or linked; nothing where all is there.
 
     Raises:
@@ -178,7 +180,9 @@ def build_image(
     if firmware == "zephyr":
         from tinyhil.zephyr import build_zephyr
 
-        return build_zephyr(board, engine=engine, kernels=kernels, model=model, ops=ops, progress=progress)
+        return build_zephyr(
+            board, engine=engine, kernels=kernels, model=model, ops=ops, arena_bytes=arena_bytes, progress=progress
+        )
     if ops is None and model is None and board.build is not None:
         ops = board.build.ops
     return _Build(

@@ -152,6 +152,26 @@ def test_the_one_builder_builds_it_too(an385):
     assert build_image(an385, firmware="zephyr") == build_zephyr(an385)
 
 
+def test_the_command_builds_it_with_an_arena_of_a_given_size(programs):
+    from click.testing import CliRunner
+
+    from tinyhil.cli import cli
+
+    done = CliRunner().invoke(cli, ["build", "--board", "mps2_an385", "--zephyr", "--arena", "4096"])
+    assert done.exit_code == 0, done.output
+    assert "Zephyr 3.4.0" in done.output
+    assert "-DCONFIG_TINYHIL_ARENA_BYTES=4096" in programs.calls("cmake")[0]
+
+
+@pytest.mark.parametrize("words", [["--arena", "4096"], ["--zephyr", "--firmware", "bare_metal"]])
+def test_the_command_refuses_what_contradicts_itself(words):
+    from click.testing import CliRunner
+
+    from tinyhil.cli import cli
+
+    assert CliRunner().invoke(cli, ["build", "--board", "mps2_an385", *words]).exit_code == 2
+
+
 # Nothing twice -------------------------------------------------------------------------------------------------------
 def test_what_is_unchanged_is_not_built_again(an385, programs):
     first = build_zephyr(an385)

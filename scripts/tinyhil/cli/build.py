@@ -23,9 +23,19 @@ from tinyhil.cli.options import engine_options, firmware_option, json_option
 @engine_options
 @firmware_option
 @click.option("--zephyr", is_flag=True, help="The same as --firmware zephyr.")
+@click.option(
+    "--arena", "arena_bytes", type=click.IntRange(min=1), metavar="BYTES", help="On Zephyr: set aside so much RAM."
+)
 @json_option
 def build_command(
-    board: str, model: Path | None, engine: str, kernels: str, firmware: str | None, zephyr: bool, as_json: bool
+    board: str,
+    model: Path | None,
+    engine: str,
+    kernels: str,
+    firmware: str | None,
+    zephyr: bool,
+    arena_bytes: int | None,
+    as_json: bool,
 ) -> None:
     """Build a board's image; nothing that is unchanged is built again.
 
@@ -46,7 +56,18 @@ def build_command(
         ops = loaded.operator_names
     say = None if as_json else lambda line: click.echo(line, err=True)
     firmware = "zephyr" if zephyr else firmware or default_firmware(found)
-    image = build_image(found, engine=engine, kernels=kernels, model=model, ops=ops, firmware=firmware, progress=say)
+    if arena_bytes is not None and firmware != "zephyr":
+        raise click.UsageError("--arena is for --firmware zephyr: on bare metal the arena is all RAM that is left.")
+    image = build_image(
+        found,
+        engine=engine,
+        kernels=kernels,
+        model=model,
+        ops=ops,
+        firmware=firmware,
+        arena_bytes=arena_bytes,
+        progress=say,
+    )
     if as_json:
         click.echo(json.dumps(asdict(image), indent=2, default=str))
         return
