@@ -10,6 +10,7 @@ help:
 	@echo 'make fuzz     five minutes of libFuzzer on the model reader; ARGS="link --seconds 3600" on the link for an hour'
 	@echo 'make lint     ruff, mypy --strict, clang-format'
 	@echo 'make bench    size and speed against the published figures of others'
+	@echo 'make bench-renode  what a cell in Renode costs beyond its instructions, on this computer'
 	@echo 'make clean    remove .venv, out and caches from this folder'
 
 matrix:
@@ -45,6 +46,10 @@ lint:
 bench:
 	@scripts/setup.sh run
 	@.venv/bin/python scripts/bench.py $(ARGS)
+
+bench-renode:
+	@scripts/setup.sh run
+	@.venv/bin/python scripts/bench_renode.py $(ARGS)
 
 clean:
 	rm -rf .venv out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

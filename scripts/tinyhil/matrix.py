@@ -28,6 +28,7 @@ from tinyhil.errors import CellTimeout, OutputUnwritable, RecordError, TargetErr
 from tinyhil.journal import Journal
 from tinyhil.record import OUTCOMES, Cell, ErrorInfo, Record, write_atomic
 from tinyhil.runner import Cancelled, Evidence, Guard, Materials, Outcome, Plan, run_cell, run_command_line
+from tinyhil.target import expect
 
 SCHEMA = "tinyhil.matrix/1"
 
@@ -223,6 +224,9 @@ class _Matrix:
 
     def _build(self) -> None:
         """Makes every image before the first cell runs: a build uses all cores itself."""
+        for cell in self.cells[:1]:
+            with contextlib.suppress(TinyhilError):
+                expect(cell.target, self.materials.board(cell.board).running(cell.firmware))
         images = ((cell.board, cell.engine, cell.kernels, cell.firmware) for cell in self.cells)
         for board, engine, kernels, firmware in dict.fromkeys(images):
             name = image_name(board, engine, kernels, firmware)

@@ -162,6 +162,7 @@ class Bench:
         from tinyhil.build import build_image
         from tinyhil.device import Device
         from tinyhil.errors import MissingTool, TargetError
+        from tinyhil.target import expect
 
         key = (board.name, self.target_of(board), model.sha256)
         if self._device is not None and self._key == key:
@@ -171,6 +172,7 @@ class Bench:
             except TargetError:
                 pass
         self.close()
+        expect(key[1], board.running(self.firmware_of(board)))
         try:
             image = build_image(board, engine=self.engine, kernels=self.kernels, firmware=self.firmware_of(board))
         except MissingTool as error:

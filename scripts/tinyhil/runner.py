@@ -20,6 +20,7 @@ from tinyhil import __version__
 from tinyhil.attachment import NOT_NAMED, Attachment
 from tinyhil.errors import CellTimeout, TinyhilError, UnknownBoard
 from tinyhil.record import Accuracy, Cell, Difference, ErrorInfo, Figure, Identity, Layout, OperatorResult, Record
+from tinyhil.target import expect
 
 if TYPE_CHECKING:
     from tinyhil.board import Board
@@ -341,6 +342,7 @@ class _Run:
         model = self.model = self.materials.model(cell.model_path)
         self._identify(model=model_identity(model))
         self._check_runnable(model)
+        expect(cell.target, board.running(cell.firmware))
         golden = self.golden = self.materials.golden(cell.model_path, plan)
         self._identify(golden=provenance(golden))
         image = self.materials.image(cell.board, cell.engine, cell.kernels, cell.firmware)
@@ -367,6 +369,7 @@ class _Run:
                 self.record.arena = device.arena_map()
                 self._stage("run")
                 if self.tally.difference is not None:
+                    self.log = device.last_words()
                     self._diagnose(device, model, golden, self.tally.difference)
                     self.files = device.post_mortem()
             except TinyhilError:

@@ -21,7 +21,7 @@ STATEMENT = re.compile(
     |macro\ (?P<macro>\w+)
     |runMacro\ \$(?P<run>\w+)
     |\ {4}sysbus\ LoadELF\ \$(?P<elf>\w+)
-    |\ {4}(?P<object>\w+)\ VectorTableOffset\ (?P<vectors>0x[0-9A-F]{8})
+    |\ {4}sysbus\ WriteDoubleWord\ 0xE000ED08\ (?P<vectors>0x[0-9A-F]{8})
     |\"\"\"""",
     re.VERBOSE,
 )

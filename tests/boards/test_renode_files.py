@@ -69,7 +69,6 @@ def test_the_script_loads_the_platform_and_the_image_and_starts_nothing(name: st
     assert spec.platform.parent == spec.script.parent == board.folder
     assert does["macro"] == does["run"] == ["reset"]
     assert does["elf"] == ["bin"]
-    assert does["object"] == ["cpu"]
     assert "cpu" in parts
     assert [int(vectors, 16) for vectors in does["vectors"]] == [board.memory["flash"].base]
 

@@ -23,13 +23,14 @@ from tinyhil.errors import (
     TargetError,
     TargetHung,
     TargetStartFailed,
+    TinyhilError,
     UnknownBoard,
     WrongDevice,
 )
 from tinyhil.golden import golden_for
 from tinyhil.matrix import own_models
 from tinyhil.model import load_model
-from tinyhil.target import make_target, renode
+from tinyhil.target import expect, make_target, renode
 from tinyhil.verdict import assert_golden
 
 pytestmark = pytest.mark.needs("native")
@@ -70,6 +71,37 @@ def test_cells_side_by_side_have_a_renode_each(fake_renode, host_board, host_ima
     ):
         pids = {device._target._running.process.pid for device in (one, other)}
     assert len(pids) == 2
+
+
+def test_a_renode_that_is_expected_is_started_once_and_taken_by_the_next_device(fake_renode, host_board, host_image):
+    expect("renode", host_board)
+    expect("renode", host_board)
+    with Device.open(host_board, "renode", host_image) as device:
+        first = device._target._running.process.pid
+    assert len(left_behind()) == 1
+    expect("renode", host_board)
+    with Device.open(host_board, "renode", host_image) as device:
+        assert device._target._running.process.pid == first
+    renode.POOL.close()
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize("how", ["old", "dies-at-start", "complains", "dies-at-include"])
+def test_what_goes_wrong_with_an_expected_renode_is_told_by_the_device_that_needs_it(
+    fake_renode, host_board, host_image, how
+):
+    fake_renode(how)
+    expect("renode", host_board)
+    with pytest.raises(TinyhilError):
+        Device.open(host_board, "renode", host_image)
+    renode.POOL.close()
+    assert left_behind() == []
+
+
+def test_an_expected_renode_that_nobody_takes_is_ended(fake_renode, host_board):
+    expect("renode", host_board)
+    renode.POOL.close()
+    assert left_behind() == []
 
 
 def test_fifty_devices_in_a_row_leave_no_process_no_port_and_no_file(fake_renode, host_board, host_image):

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from tinyhil.board import Board
     from tinyhil.build import Image
 
-__all__ = ["Target", "make_target"]
+__all__ = ["Target", "expect", "make_target"]
+
+
+def expect(name: str, board: Board) -> None:
+    """Says that the board will be started on this target soon: what takes long is begun beside what is done until then.
+
+    Nothing goes wrong here: what cannot be had is the start's to report.
+    """
+    if name == "renode" and (spec := board.targets.get(name)) is not None:
+        from tinyhil.target.renode import POOL
+
+        POOL.expect(spec.platform)
 
 
 def make_target(

@@ -20,6 +20,7 @@ import time
 import tty
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +43,7 @@ QUANTUM_S = "0.001"
 """Virtual time between synchronizations. A byte for the UART arrives at one; each costs some 50 us."""
 
 _MACHINE = "tinyhil"
+_ADVANCE = "emulation SetGlobalAdvanceImmediately true"
 _START_S = 60.0  # a first start on a slow disk
 _COMMAND_S = 30.0
 _STOP_S = 5.0
@@ -102,7 +104,7 @@ def machine_commands(spec: TargetSpec, elf: Path, name: str) -> list[str]:
         f'$name="{name}"',
         f"$bin=@{elf}",
         f"include @{spec.script}",
-        "emulation SetGlobalAdvanceImmediately true",
+        _ADVANCE,
         f'emulation SetGlobalQuantum "{QUANTUM_S}"',
     ]
 
@@ -295,21 +297,48 @@ class Renode:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _warm(platform: Path | None) -> Renode:
+    """A new Renode that has loaded the platform once: most of its first machine's time goes into its own compiler."""
+    renode = Renode()
+    try:
+        if platform is not None:
+            renode.command(f'mach create "{_MACHINE}"')
+            renode.command(f"machine LoadPlatformDescription @{platform}")
+            renode.command(_ADVANCE)
+        if renode.reset():
+            return renode
+    except TargetError:
+        pass  # whoever starts a device finds it again, and says what it is
+    renode.kill()
+    return Renode()
+
+
 class _Pool:
-    """The Renodes that wait for the next cell. They end with this process."""
+    """The Renodes that wait for the next cell, and the one that is being started. They end with this process."""
 
     def __init__(self) -> None:
         self._idle: list[Renode] = []
+        self._coming: Future[Renode] | None = None
+        self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tinyhil-renode")
         self._lock = threading.Lock()
         atexit.register(self.close)
 
+    def expect(self, platform: Path | None) -> None:
+        """Starts one, beside what the caller does next, unless one waits: its start takes seconds."""
+        with self._lock:
+            if not self._idle and self._coming is None:
+                self._coming = self._starter.submit(_warm, platform)
+
     def take(self) -> Renode:
-        """One that runs, idle or new."""
+        """One that runs: idle, on its way, or new."""
         while True:
             with self._lock:
                 renode = self._idle.pop() if self._idle else None
+                coming = None
+                if renode is None:
+                    coming, self._coming = self._coming, None
             if renode is None:
-                return Renode()
+                return coming.result() if coming is not None else Renode()
             try:
                 renode.process.check(answered=True)
             except TargetDied:
@@ -326,6 +355,9 @@ class _Pool:
         """Ends those that wait."""
         with self._lock:
             idle, self._idle = self._idle, []
+            coming, self._coming = self._coming, None
+        if coming is not None and coming.exception() is None:
+            idle.append(coming.result())
         for renode in idle:
             renode.kill()
 
