@@ -48,7 +48,13 @@ def described(name: str) -> tuple[Board, TargetSpec, dict[str, Part]]:
 
 
 def test_every_board_but_the_host_and_those_that_are_qemus_runs_in_renode() -> None:
-    assert set(board_names()) - set(BOARDS) == {"native", "mps2_an521", "qemu_cortex_m3"}
+    assert set(board_names()) - set(BOARDS) == {
+        "microbit",
+        "mps2_an521",
+        "native",
+        "qemu_cortex_m3",
+        "virtual_cortex_m0",
+    }
 
 
 @pytest.mark.parametrize("path", sorted(tiny_firmware.REAL_PLATFORMS.glob("*/*.re*")), ids=lambda path: path.name)
