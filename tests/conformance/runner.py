@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,8 +62,16 @@ def draw_case(operator: Operator, number: int) -> tuple[list[int], Case]:
 class Conformance:
     """A host engine and an oracle, and what to do with them. Close it."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(
+        self,
+        program: Path,
+        operators: Mapping[str, Operator] = OPERATORS,
+        path: Callable[[bytes], str] | None = None,
+    ) -> None:
+        """path: whose kernel must compute a model's only operator, in every vector; None: that is not checked."""
         self._program = program
+        self._operators = operators
+        self._path = path
         self._engine = HostEngine(program)
         self._oracle = Oracle()
 
@@ -73,7 +81,7 @@ class Conformance:
 
     def run(self, name: str, numbers: range, keep: int = 3) -> Tally:
         """Runs the cases of these numbers; stops after `keep` failures."""
-        operator, tally = OPERATORS[name], Tally()
+        operator, tally = self._operators[name], Tally()
         for start in range(numbers.start, numbers.stop, 250):
             batch = range(start, min(start + 250, numbers.stop))
             drawn = [draw_case(operator, number) for number in batch]
@@ -87,7 +95,7 @@ class Conformance:
 
     def check(self, name: str, choices: Sequence[int]) -> Failure | None:
         """One case by its choices; what is wrong with it, if something is."""
-        operator = OPERATORS[name]
+        operator = self._operators[name]
         draw = Draw("", choices)
         case = operator.generate(draw)
         what = self._compare(operator, case, next(self._answers([(draw.choices, case)])), Tally())
@@ -140,6 +148,10 @@ class Conformance:
         for number, (ours, oracles) in enumerate(zip(got.outputs, answer, strict=True)):
             if ours != oracles:
                 return _difference(number, ours, oracles)
+        if self._path is not None:
+            want = [(self._path(case.model), len(case.vectors))]
+            if got.paths != want:
+                return f"computed by {got.paths}, not by {want}"
         tally.equal += 1
         tally.types.update(case.input_types, case.output_types)
         return ""

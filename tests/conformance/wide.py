@@ -13,6 +13,7 @@ import numpy as np
 
 from conformance.draw import Draw
 from conformance.net import Case, Net
+from conformance.operators import Operator
 from conformance.operators.convolution import ACTIVATIONS, bias, filter_scales, output_scale
 
 
@@ -108,7 +109,7 @@ def _pool(name: str) -> Callable[[Draw], Case]:
 
 def softmax(draw: Draw) -> Case:
     net = Net(draw)
-    shape = (draw.between(1, 2), draw.pick([draw.between(1, 600), 511, 512]))
+    shape = (draw.between(1, 2), draw.pick([draw.between(1, 300), 255, 256]))
     source = net.quantized_input(shape, low=1e-3, high=1.0)
     result = net.output(shape, scale=1 / 256, zero_point=-128)
     net.operator("SOFTMAX", [source], [result], beta=1.0)
@@ -126,7 +127,7 @@ def _pair(name: str) -> Callable[[Draw], Case]:
     return pair
 
 
-WIDE: dict[str, Callable[[Draw], Case]] = {
+_GENERATORS: dict[str, Callable[[Draw], Case]] = {
     "ADD": _pair("ADD"),
     "AVERAGE_POOL_2D": _pool("AVERAGE_POOL_2D"),
     "CONV_2D": conv_2d,
@@ -136,3 +137,4 @@ WIDE: dict[str, Callable[[Draw], Case]] = {
     "MUL": _pair("MUL"),
     "SOFTMAX": softmax,
 }
+WIDE = {name: Operator(f"wide {name}", generate) for name, generate in _GENERATORS.items()}

@@ -9,8 +9,9 @@
 namespace tinyhil {
 namespace {
 
-// With more classes the sum of their exps may reach 2^28; the library then shifts by more than 31 bits.
-constexpr int32_t kMostClasses = 511;
+// With more classes the sum of their exps may reach 2^27; the library then shifts by 31 bits or more, which it computes
+// with an overflow.
+constexpr int32_t kMostClasses = 255;
 // It scales differences by 1 << shift as an int32_t.
 constexpr int32_t kLargestShift = 30;
 
