@@ -23,4 +23,7 @@ if(CONFIG_PICOLIBC AND NOT CONFIG_PICOLIBC_USE_MODULE AND ZEPHYR_TOOLCHAIN_VARIA
     message(FATAL_ERROR "tinyhil: ${CMAKE_C_COMPILER} has no picolibc. Install it (Debian: picolibc-arm-none-eabi), or "
                         "choose newlib: -DCONFIG_NEWLIB_LIBC=y")
   endif()
+  # Debian's has an assembler source that does not say whether it needs an executable stack. A microcontroller has no
+  # other; but twister makes the linker's remark about it an error.
+  zephyr_ld_options(-Wl,--no-warn-execstack)
 endif()
