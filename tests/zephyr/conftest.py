@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fake_zephyr import ELF, Programs, make_workspace
+from fake_zephyr import ELF, SLOT, Programs, make_workspace
 
 
 @pytest.fixture
@@ -29,6 +29,9 @@ def programs(tmp_path, monkeypatch) -> Programs:
     made = Programs(folder, tmp_path / "calls.log")
     elf = tmp_path / "nothing.elf"
     elf.write_bytes(ELF)
+    header = tmp_path / "include" / "generated" / "devicetree_generated.h"
+    header.parent.mkdir(parents=True)
+    header.write_text(SLOT)
     made.make(
         "cmake",
         'while [ $# -gt 0 ]; do case "$1" in -B) out=$2;; -DTINYHIL_BUILD_ID=*) id=${1#*=};; esac; shift; done\n'
@@ -36,7 +39,7 @@ def programs(tmp_path, monkeypatch) -> Programs:
     )
     made.make(
         "ninja",
-        f'cat "{elf}" "$2/id" >"$2/zephyr/zephyr.elf"\n'
+        f'cp -r "{tmp_path}/include" "$2/zephyr/"; cat "{elf}" "$2/id" >"$2/zephyr/zephyr.elf"\n'
         'echo "99/100 Building C object zephyr/CMakeFiles/zephyr.dir/main.c.obj"\n'
         'echo "100/100 Linking C executable zephyr/zephyr.elf"',
     )

@@ -18,6 +18,17 @@ MODULES = {
 NO_SECTIONS = struct.pack("<4s12xHHIIIIIHHHHHH", b"\x7fELF", 2, 40, 1, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0)
 ELF = NO_SECTIONS[:4] + b"\x01\x01\x01" + NO_SECTIONS[7:]
 
+# What Zephyr generates of a devicetree with a partition of flash that is labelled as the slot.
+SLOT = """
+#define DT_N_NODELABEL_tinyhil_slot  DT_N_S_flash_S_parts_S_slot
+#define DT_N_S_flash_S_parts_S_slot_PARENT DT_N_S_flash_S_parts
+#define DT_N_S_flash_S_parts_COMPAT_MATCHES_fixed_partitions 1
+#define DT_N_S_flash_S_parts_PARENT DT_N_S_flash
+#define DT_N_S_flash_REG_IDX_0_VAL_ADDRESS 134217728 /* 0x8000000 */
+#define DT_N_S_flash_S_parts_S_slot_REG_IDX_0_VAL_ADDRESS 262144 /* 0x40000 */
+#define DT_N_S_flash_S_parts_S_slot_REG_IDX_0_VAL_SIZE 786432 /* 0xc0000 */
+"""
+
 
 def make_workspace(folder: Path, version: str = "3.4.0", modules: tuple[str, ...] = ("cmsis",)) -> Path:
     """A folder that has what tells a workspace: Zephyr's Kconfig.zephyr and VERSION, and folders of modules."""

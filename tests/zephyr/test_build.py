@@ -113,22 +113,29 @@ def test_the_board_has_the_name_that_it_has_in_that_zephyr(programs, tmp_path, m
     assert f"-DBOARD={name}" in programs.calls("cmake")[0]
 
 
-def test_the_slot_is_where_devicetree_has_it(an385, programs):
-    programs.make(
-        "ninja",
-        'g="$2/zephyr/include/generated"; mkdir -p "$g"; cat >"$g/devicetree_generated.h" <<END\n'
-        "#define DT_N_NODELABEL_tinyhil_slot DT_N_S_flash_S_parts_S_slot\n"
-        "#define DT_N_S_flash_S_parts_S_slot_PARENT DT_N_S_flash_S_parts\n"
-        "#define DT_N_S_flash_S_parts_COMPAT_MATCHES_fixed_partitions 1\n"
-        "#define DT_N_S_flash_S_parts_PARENT DT_N_S_flash\n"
-        "#define DT_N_S_flash_REG_IDX_0_VAL_ADDRESS 134217728 /* 0x8000000 */\n"
-        "#define DT_N_S_flash_S_parts_S_slot_REG_IDX_0_VAL_ADDRESS 262144 /* 0x40000 */\n"
-        "#define DT_N_S_flash_S_parts_S_slot_REG_IDX_0_VAL_SIZE 786432 /* 0xc0000 */\nEND\n"
-        f'cat "{programs.log.parent}/nothing.elf" "$2/id" >"$2/zephyr/zephyr.elf"',
-    )
+def test_the_slot_is_where_devicetree_labels_a_partition(an385):
     slot = build_zephyr(an385).slot
     assert slot is not None
     assert (slot.base, slot.bytes) == (0x0804_0000, 768 << 10)
+
+
+def test_a_memory_that_devicetree_chooses_is_the_slot_before_a_label(an385, programs):
+    header = programs.log.parent / "include" / "generated" / "devicetree_generated.h"
+    header.write_text(
+        header.read_text() + "#define DT_CHOSEN_tinyhil_model_slot        DT_N_S_sram\n"
+        "#define DT_N_S_sram_REG_IDX_0_VAL_ADDRESS 822083584 /* 0x31000000 */\n"
+        "#define DT_N_S_sram_REG_IDX_0_VAL_SIZE 4194304 /* 0x400000 */\n"
+    )
+    slot = build_zephyr(an385).slot
+    assert slot is not None
+    assert (slot.base, slot.bytes) == (0x3100_0000, 4 << 20)
+
+
+def test_an_image_for_a_slot_without_one_is_refused(an385, programs):
+    (programs.log.parent / "include" / "generated" / "devicetree_generated.h").write_text("")
+    with pytest.raises(BuildFailed, match="no model slot") as caught:
+        build_zephyr(an385)
+    assert "tinyhil_slot" in caught.value.next_step
 
 
 def test_progress_says_what_is_configured_and_how_far_the_build_is(an385):

@@ -382,6 +382,13 @@ class _Build:
             )
         flash_bytes, ram_bytes = sizes_of(elf)
         slot = slot_in(build, elf) if self._kind == "slot" else None
+        if self._kind == "slot" and slot is None:
+            raise BuildFailed(
+                f"The image of {self._board.name} on Zephyr has no model slot.",
+                next_step="Label a flash partition tinyhil_slot in an overlay (zephyr.overlay in board.yaml), or link a "
+                "model in with --model.",
+                details=str(build),
+            )
         record = {
             "board": self._board.name,
             "zephyr": self._revision,

@@ -89,7 +89,7 @@ def _slot_in_devicetree(folder: Path) -> Region | None:
     """
     headers = (folder / "zephyr" / "include" / "generated").rglob("devicetree_generated.h")
     text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in headers)
-    macros = dict(re.findall(r"^#define (DT_\w+) (\S+)", text, re.MULTILINE))
+    macros = dict(re.findall(r"^#define (DT_\w+)[ \t]+(\S+)", text, re.MULTILINE))
     node = macros.get("DT_CHOSEN_tinyhil_model_slot") or macros.get("DT_N_NODELABEL_tinyhil_slot")
     if node is None:
         return None
