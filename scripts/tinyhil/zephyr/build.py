@@ -385,8 +385,8 @@ class _Build:
         if self._kind == "slot" and slot is None:
             raise BuildFailed(
                 f"The image of {self._board.name} on Zephyr has no model slot.",
-                next_step="Label a flash partition tinyhil_slot in an overlay (zephyr.overlay in board.yaml), or link a "
-                "model in with --model.",
+                next_step="Label a flash partition tinyhil_slot in an overlay (zephyr.overlay in board.yaml), or link "
+                "a model in with --model.",
                 details=str(build),
             )
         record = {
