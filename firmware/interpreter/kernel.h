@@ -100,6 +100,11 @@ class Prepare {
   // The builtin options of the given type. Absent options leave the table empty: all fields at their defaults.
   bool Options(schema::Options type, Table* out);
   uint32_t Word(const Vector& list, uint32_t i) { return LoadU32(model_.reader().base() + list.offset + 4 * i); }
+  // A custom operator's options, as its converter wrote them; returns their length, 0 where there are none.
+  uint32_t CustomOptions(const uint8_t** out) {
+    *out = model_.reader().base() + op_.custom_options.offset;
+    return op_.custom_options.count;
+  }
   bool ok() { return model_.reader().ok(); }
 
   bool Fail(Code code, const char* field, const char* detail, uint32_t got = 0, uint32_t want = 0) {

@@ -367,6 +367,39 @@ class _Sources:
         return f'#include "app/build_info.h"\n\nnamespace tinyhil {{\n\n{lines}\n}}  // namespace tinyhil\n'
 
 
+def custom_operators(sources: Sequence[Path]) -> frozenset[str]:
+    """The names under which models find the operators that extra sources register: `{schema::kCustom, "NAME", ...}`.
+
+    Raises BadInput where a source cannot be read, or none registers anything.
+    """
+    names: set[str] = set()
+    for path in sources:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be read: {error.strerror}", next_step="Give a C++ source.") from error
+        names |= set(re.findall(r'\bkCustom\s*,\s*"([^"\n]+)"', text))
+    if sources and not names:
+        raise BadInput(
+            f"{', '.join(map(str, sources))}: no custom operator is registered there",
+            next_step='Define `extern const OpRegistration kOp_Name = {schema::kCustom, "Name", prepare, eval};` in '
+            "the namespace tinyhil: see firmware/examples/custom_operator.",
+        )
+    return frozenset(names)
+
+
+def registered_operators(sources: Sequence[Path]) -> tuple[str, ...]:
+    """The NAMEs of the registrations kOp_NAME in extra sources, sorted. Raises BuildFailed where one cannot be read."""
+    names: list[str] = []
+    for path in sources:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
+        names += re.findall(r"\bconst\s+OpRegistration\s+kOp_(\w+)", text)
+    return tuple(sorted(set(names)))
+
+
 class _Build(_Sources):
     """One call of build_image."""
 
@@ -477,14 +510,7 @@ class _Build(_Sources):
 
     def _custom_ops(self) -> list[str]:
         """What the extra sources register."""
-        names: list[str] = []
-        for path in self._extra_sources:
-            try:
-                text = path.read_text(encoding="utf-8", errors="replace")
-            except OSError as error:
-                raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
-            names += re.findall(r"\bconst\s+OpRegistration\s+kOp_(\w+)", text)
-        return sorted(set(names))
+        return list(registered_operators(self._extra_sources))
 
     def _port_defines(self) -> dict[str, str]:
         board = self._board

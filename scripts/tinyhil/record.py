@@ -429,6 +429,12 @@ class Record:
             return self.error.exit_status if self.error else TinyhilError.exit_status
         return 0
 
+    @property
+    def tolerance(self) -> tuple[float, str]:
+        """By how much outputs were allowed to differ, and why; (0, "") where not by a bit."""
+        golden = self.identity.golden or {}
+        return float(golden.get("tolerance", 0.0)), str(golden.get("tolerance_reason", ""))
+
     def headline(self) -> str:
         """One line: what there is to say beside the verdict; empty where it passed."""
         if self.expected is not None and self.expected.holds:

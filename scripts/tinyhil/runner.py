@@ -49,6 +49,12 @@ class Plan:
     arena_bytes: int | None = None  # None: all the RAM that the image leaves free
     golden: Path | None = None  # instead of the set beside the model
     inputs: tuple[Path, ...] = ()  # the user's own: one .npy per model input
+    expected: tuple[Path, ...] = ()  # what the inputs must give: one .npy or .csv per model output
+    labels: Path | None = None  # the inputs' right classes
+    keep_state: bool = False  # the inputs are one sequence
+    tolerance: float = 0.0  # by how much outputs may differ, and why
+    tolerance_reason: str = ""
+    extra_sources: tuple[Path, ...] = ()  # C++ with custom operators
     budgets: Budgets | None = None  # what the cell may cost, and whether it is expected to fail
     attachment: Attachment = NOT_NAMED  # how a real board hangs on this computer
     required: frozenset[str] = frozenset()  # what may not be missing: a cell that needs it fails instead of skipping
@@ -66,6 +72,16 @@ class Plan:
             words += ["--golden", str(self.golden)]
         for path in self.inputs:
             words += ["--input", str(path)]
+        for path in self.expected:
+            words += ["--expect", str(path)]
+        if self.labels is not None:
+            words += ["--labels", str(self.labels)]
+        if self.keep_state:
+            words += ["--keep-state"]
+        if self.tolerance:
+            words += ["--tolerance", f"{self.tolerance:g}", "--tolerance-reason", self.tolerance_reason]
+        for path in self.extra_sources:
+            words += ["--extra-source", str(path)]
         if self.budgets is not None:
             words += ["--budgets", str(self.budgets.path)]
         words += self.attachment.arguments()
@@ -165,13 +181,20 @@ class Materials:
         kernels: str,
         firmware: str = "bare_metal",
         progress: Callable[[str], None] | None = None,
+        *,
+        extra_sources: tuple[Path, ...] = (),
     ) -> Image:
         from tinyhil.build import build_image
 
         return self._once(
-            ("image", board, engine, kernels, firmware),
+            ("image", board, engine, kernels, firmware, extra_sources),
             lambda: build_image(
-                self.board(board), engine=engine, kernels=kernels, firmware=firmware, progress=progress
+                self.board(board),
+                engine=engine,
+                kernels=kernels,
+                firmware=firmware,
+                extra_sources=extra_sources,
+                progress=progress,
             ),
         )
 
@@ -224,9 +247,18 @@ def _golden(model: Model, plan: Plan) -> GoldenSet:
         found = golden.load(plan.golden)
         found.check(model)
     elif plan.inputs:
-        found = golden.make_golden(model, seed=plan.seed, inputs=vectors.load_inputs(model, plan.inputs))
+        inputs = vectors.load_inputs(model, plan.inputs)
+        labels = vectors.load_array(plan.labels) if plan.labels is not None else None
+        if plan.expected:
+            outputs = vectors.load_outputs(model, plan.expected, len(inputs[0]))
+            found = golden.expected_golden(model, inputs, outputs, labels=labels, keep_state=plan.keep_state)
+        else:
+            found = golden.make_golden(model, seed=plan.seed, inputs=inputs, labels=labels, keep_state=plan.keep_state)
     else:
         found = golden.golden_for(model, seed=plan.seed)
+    if plan.tolerance:
+        golden.check_tolerance(plan.tolerance, plan.tolerance_reason)
+        found = replace(found, tolerance=plan.tolerance, tolerance_reason=plan.tolerance_reason)
     if plan.vectors is not None and plan.vectors < len(found.kinds):
         found = found.subset(range(plan.vectors))
     return found
@@ -345,7 +377,9 @@ class _Run:
         expect(cell.target, board.running(cell.firmware))
         golden = self.golden = self.materials.golden(cell.model_path, plan)
         self._identify(golden=provenance(golden))
-        image = self.materials.image(cell.board, cell.engine, cell.kernels, cell.firmware)
+        image = self.materials.image(
+            cell.board, cell.engine, cell.kernels, cell.firmware, extra_sources=plan.extra_sources
+        )
         self._identify(image=image_identity(image))
         self.record.figures.update(image_figures(image, model))
         self.record.layout = self.materials.layout(board, image)
@@ -370,7 +404,8 @@ class _Run:
                 self._stage("run")
                 if self.tally.difference is not None:
                     self.log = device.last_words()
-                    self._diagnose(device, model, golden, self.tally.difference)
+                    if golden.has_checksums:
+                        self._diagnose(device, model, golden, self.tally.difference)
                     self.files = device.post_mortem()
             except TinyhilError:
                 self.log = device.last_words()
@@ -389,9 +424,10 @@ class _Run:
         self._stage("diagnose")
 
     def _check_runnable(self, model: Model) -> None:
+        from tinyhil.build import custom_operators
         from tinyhil.model import check_runnable
 
-        check_runnable(model, self.record.cell.engine)
+        check_runnable(model, self.record.cell.engine, custom_operators(self.plan.extra_sources))
 
     def _step(self, done: int, total: int) -> None:
         self.guard.check()
@@ -456,13 +492,16 @@ def model_identity(model: Model) -> dict[str, str | int]:
 
 
 def provenance(golden: GoldenSet) -> dict[str, Any]:
-    return {
+    known = {
         "oracle": golden.oracle,
         "oracle_version": golden.oracle_version,
         "seed": golden.seed,
         "generator": golden.generator,
         "tinyhil_version": golden.tinyhil_version,
     }
+    if golden.tolerance:
+        known |= {"tolerance": golden.tolerance, "tolerance_reason": golden.tolerance_reason}
+    return known
 
 
 def image_identity(image: Image) -> dict[str, Any]:

@@ -80,6 +80,66 @@ def load_inputs(model: Model, paths: Sequence[Path]) -> list[NDArray[Any]]:
     return check_inputs(model, [load_array(path) for path in paths], names=[str(path) for path in paths])
 
 
+def load_outputs(model: Model, paths: Sequence[Path], count: int) -> list[NDArray[Any]]:
+    """Expected outputs for `count` vectors, from one file per model output: .npy, or .csv with a line a vector.
+
+    Raises BadInput: another number of files than outputs, an unreadable file, or what check_outputs says.
+    """
+    if len(paths) != len(model.outputs):
+        raise BadInput(
+            f"{model.path} has {len(model.outputs)} outputs, but there are {len(paths)} files of expected ones",
+            next_step="Give one file per output, in the model's order.",
+        )
+    arrays = [
+        _load_csv(path, tensor) if path.suffix.lower() == ".csv" else load_array(path)
+        for path, tensor in zip(paths, model.output_tensors, strict=True)
+    ]
+    return check_outputs(model, arrays, count, names=[str(path) for path in paths])
+
+
+def _load_csv(path: Path, tensor: Tensor) -> NDArray[Any]:
+    """A line a vector, its numbers in C order, commas or blanks between them; lines that begin with # are skipped."""
+    rows = []
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                row = np.array([float(word) for word in line.replace(",", " ").split()], np.float64)
+                if len(row) != tensor.elements:
+                    raise ValueError(f"line {number} has {len(row)} numbers, the output has {tensor.elements}")
+                rows.append(row)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{path}: cannot be read as CSV: {error}",
+            next_step="Write a line of numbers for each vector, without a head.",
+        ) from error
+    table = np.array(rows).reshape(len(rows), *tensor.shape)
+    converted = table.astype(tensor.dtype)
+    if tensor.type in schema.INTEGER_RANGES and not np.array_equal(converted, table):
+        raise BadInput(f"{path}: holds numbers that are no {tensor.type}", next_step="Give the quantized output.")
+    return converted
+
+
+def check_outputs(
+    model: Model, arrays: Sequence[NDArray[Any]], count: int, *, names: Sequence[str] | None = None
+) -> list[NDArray[Any]]:
+    """Expected outputs for `count` vectors, as (n, *shape). Raises BadInput for another number, shape or type."""
+    checked = []
+    for position, (tensor, array) in enumerate(zip(model.output_tensors, arrays, strict=True)):
+        name = names[position] if names else f"output {position}"
+        if array.dtype != tensor.dtype:
+            raise BadInput(
+                f"{name}: values are {array.dtype}, must be {tensor.type}",
+                next_step="Expect what the model puts out, quantized where it is.",
+            )
+        if array.size != count * tensor.elements or array.shape[:1] != (count,):
+            raise BadInput(
+                f"{name}: shape is {list(array.shape)}, must be [{count}, {', '.join(map(str, tensor.shape))}]",
+                next_step="Give one expected output for each input vector.",
+            )
+        checked.append(np.ascontiguousarray(array).reshape(count, *tensor.shape))
+    return checked
+
+
 def load_array(path: Path) -> NDArray[Any]:
     """The array of a .npy file. Raises BadInput where it cannot be read as one."""
     try:

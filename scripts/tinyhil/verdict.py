@@ -23,9 +23,11 @@ def compare(golden: GoldenSet, vector: int, result: RunResult) -> Difference | N
     Checksums are compared where the result has them. Raises GoldenError where the outputs' number, shape or type is
     not the set's: then nothing can be compared.
     """
-    output = compare_outputs([expected[vector] for expected in golden.outputs], result.outputs)
+    expected = [array[vector] for array in golden.outputs]
+    output = compare_outputs(expected, result.outputs, tolerance=golden.tolerance)
     operator = None
-    if result.op_reads is not None and result.op_writes is not None:
+    exact = golden.has_checksums and not golden.tolerance
+    if exact and result.op_reads is not None and result.op_writes is not None:
         operator = _first_operator(
             golden.op_names, golden.op_reads[vector], golden.op_writes[vector], result.op_reads, result.op_writes
         )
@@ -34,8 +36,13 @@ def compare(golden: GoldenSet, vector: int, result: RunResult) -> Difference | N
     return Difference(vector, golden.kinds[vector], output, operator)
 
 
-def compare_outputs(want: Sequence[NDArray[Any]], got: Sequence[NDArray[Any]]) -> OutputDifference | None:
-    """The first output that is not bit-for-bit the wanted one; floats too are compared by their bits."""
+def compare_outputs(
+    want: Sequence[NDArray[Any]], got: Sequence[NDArray[Any]], *, tolerance: float = 0.0
+) -> OutputDifference | None:
+    """The first output that is not bit-for-bit the wanted one; floats too are compared by their bits.
+
+    With a tolerance: the first with an element that differs by more, or that is no number where a number is wanted.
+    """
     if len(want) != len(got):
         raise GoldenError(
             f"the golden set has {len(want)} outputs, the device gave {len(got)}",
@@ -52,6 +59,12 @@ def compare_outputs(want: Sequence[NDArray[Any]], got: Sequence[NDArray[Any]]) -
             continue
         bits = np.dtype(f"u{expected.dtype.itemsize}")
         differs = np.ascontiguousarray(expected).view(bits).ravel() != np.ascontiguousarray(actual).view(bits).ravel()
+        if tolerance:
+            with np.errstate(all="ignore"):
+                apart = np.abs(actual.astype(np.float64) - expected.astype(np.float64)).ravel()
+            differs &= ~(apart <= tolerance)
+            if not differs.any():
+                continue
         index = int(np.argmax(differs))
         with np.errstate(all="ignore"):
             distance = np.abs(actual.astype(np.float64) - expected.astype(np.float64)).ravel()[differs]

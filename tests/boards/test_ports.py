@@ -128,7 +128,7 @@ def test_arena_and_slot_are_what_the_board_file_says(start: Start, name: str) ->
     assert arena_base % 16 == 0
     assert slot_base % 16 == 0
     assert slot_bytes == loaded.slot.bytes
-    assert arena_bytes >= 128 * 1024
+    assert arena_bytes >= min(128 * 1024, ram.bytes // 2)
     if name == "native":
         assert arena_bytes == ram.bytes
     else:

@@ -20,6 +20,14 @@ from tinyhil.cli.options import engine_options, firmware_option, json_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Link this model in, with only the operators that it uses: the size of a product.",
 )
+@click.option(
+    "--extra-source",
+    "extra_sources",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.cc",
+    help="C++ of your own with custom operators, repeatable.",
+)
 @engine_options
 @firmware_option
 @click.option("--zephyr", is_flag=True, help="The same as --firmware zephyr.")
@@ -30,6 +38,7 @@ from tinyhil.cli.options import engine_options, firmware_option, json_option
 def build_command(
     board: str,
     model: Path | None,
+    extra_sources: tuple[Path, ...],
     engine: str,
     kernels: str,
     firmware: str | None,
@@ -42,7 +51,7 @@ def build_command(
     Without --model the image has every operator and a model slot.
     """
     from tinyhil.board import load_board
-    from tinyhil.build import build_image
+    from tinyhil.build import build_image, custom_operators, registered_operators
     from tinyhil.model import check_runnable, load_model
     from tinyhil.runner import default_firmware
 
@@ -52,8 +61,10 @@ def build_command(
     ops = None
     if model is not None:
         loaded = load_model(model)
-        check_runnable(loaded, engine)
-        ops = loaded.operator_names
+        custom = custom_operators(extra_sources)
+        check_runnable(loaded, engine, custom)
+        builtin = tuple(name for name in loaded.operator_names if name not in custom)
+        ops = builtin + registered_operators(extra_sources)
     say = None if as_json else lambda line: click.echo(line, err=True)
     firmware = "zephyr" if zephyr else firmware or default_firmware(found)
     if arena_bytes is not None and firmware != "zephyr":
@@ -64,6 +75,7 @@ def build_command(
         kernels=kernels,
         model=model,
         ops=ops,
+        extra_sources=extra_sources,
         firmware=firmware,
         arena_bytes=arena_bytes,
         progress=say,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tinyhil.cli.options import json_option
 
 if TYPE_CHECKING:
     from tinyhil.golden import GoldenSet
+    from tinyhil.model import Model
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _MOST_DIFFERENCES = 20  # printed of one set
@@ -43,6 +45,16 @@ def golden_group() -> None:
 )
 @click.option("--labels", type=_FILE, metavar="FILE.npy", help="The samples' right classes, as (n,) whole numbers.")
 @click.option(
+    "--expect",
+    "expected",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="Your own expected outputs of the samples, one .npy or .csv per output of the model: no oracle is asked.",
+)
+@click.option("--tolerance", type=float, default=0.0, metavar="N", help="Let outputs differ by so much.")
+@click.option("--tolerance-reason", default="", metavar="TEXT", help="Why; it is shown in every report.")
+@click.option(
     "--keep-state",
     is_flag=True,
     help="The vectors are one sequence: variables of the model pass from each to the next.",
@@ -56,6 +68,9 @@ def make_command(
     random_walk: int | None,
     samples: tuple[Path, ...],
     labels: Path | None,
+    expected: tuple[Path, ...],
+    tolerance: float,
+    tolerance_reason: str,
     keep_state: bool,
     as_json: bool,
 ) -> None:
@@ -69,7 +84,23 @@ def make_command(
 
     if labels is not None and not samples:
         raise click.UsageError("--labels belongs to --samples.")
+    if expected and not samples:
+        raise click.UsageError("--expect belongs to --samples.")
+    if expected and (uniform or random_walk):
+        raise click.UsageError("--expect has no synthetic vectors.")
     model = load_model(model_path)
+    golden.check_tolerance(tolerance, tolerance_reason)
+    if expected:
+        inputs = vectors.load_inputs(model, samples)
+        made = golden.expected_golden(
+            model,
+            inputs,
+            vectors.load_outputs(model, expected, len(inputs[0])),
+            labels=vectors.load_array(labels) if labels is not None else None,
+            keep_state=keep_state,
+        )
+        _keep(replace(made, tolerance=tolerance, tolerance_reason=tolerance_reason), model, out, as_json)
+        return
     made = golden.make_golden(
         model,
         seed=seed,
@@ -79,7 +110,13 @@ def make_command(
         labels=vectors.load_array(labels) if labels is not None else None,
         keep_state=keep_state,
     )
-    path = out or golden.stored_path(model)
+    _keep(replace(made, tolerance=tolerance, tolerance_reason=tolerance_reason), model, out, as_json)
+
+
+def _keep(made: GoldenSet, model: Model, out: Path | None, as_json: bool) -> None:
+    from tinyhil.golden import stored_path
+
+    path = out or stored_path(model)
     made.save(path)
     if as_json:
         click.echo(json.dumps({"golden": str(path), **_summary(made)}, indent=2))
@@ -143,5 +180,7 @@ def _line(golden: GoldenSet) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary["vectors"].items())
     accuracy = "" if summary["accuracy"] is None else f", accuracy {summary['accuracy']:.1%}"
     state = ", one sequence" if golden.keeps_state else ""
-    oracle = f"oracle {golden.oracle} {golden.oracle_version}"
+    oracle = f"oracle {golden.oracle} {golden.oracle_version}".rstrip()
+    if golden.tolerance:
+        state += f", tolerance {golden.tolerance:g} ({golden.tolerance_reason})"
     return f"{len(golden)} vectors ({kinds}){state}, {oracle}, seed {golden.seed}{accuracy}"

@@ -42,6 +42,33 @@ _CELL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="FILE.npy",
         help="Run these inputs instead, one file per input of the model.",
     ),
+    click.option(
+        "--expect",
+        "expected",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="What the inputs must give, instead of the oracle's outputs: one .npy or .csv per output of the model.",
+    ),
+    click.option(
+        "--labels",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE.npy",
+        help="The inputs' right classes, as (n,) whole numbers: the device's accuracy is told.",
+    ),
+    click.option(
+        "--keep-state", is_flag=True, help="The inputs are one sequence: variables pass from each to the next."
+    ),
+    click.option("--tolerance", type=float, default=0.0, metavar="N", help="Let outputs differ by so much."),
+    click.option("--tolerance-reason", default="", metavar="TEXT", help="Why; it is shown in every report."),
+    click.option(
+        "--extra-source",
+        "extra_sources",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE.cc",
+        help="C++ of your own with custom operators, repeatable.",
+    ),
     budgets_option,
     attachment_options,
 )
@@ -66,6 +93,12 @@ def _outcome(
     arena_bytes: int | None,
     golden: Path | None,
     inputs: tuple[Path, ...],
+    expected: tuple[Path, ...],
+    labels: Path | None,
+    keep_state: bool,
+    tolerance: float,
+    tolerance_reason: str,
+    extra_sources: tuple[Path, ...],
     budgets_path: Path | None,
     **attached: str | float | None,
 ) -> Outcome:
@@ -78,6 +111,8 @@ def _outcome(
 
     if golden is not None and inputs:
         raise click.UsageError("--golden and --input exclude each other: a golden set has its own inputs.")
+    if not inputs and (expected or labels or keep_state):
+        raise click.UsageError("--expect, --labels and --keep-state belong to --input.")
     budgets = load_budgets(budgets_path) if budgets_path else None
     plan = Plan(
         budgets=budgets,
@@ -86,6 +121,12 @@ def _outcome(
         arena_bytes=arena_bytes,
         golden=golden,
         inputs=inputs,
+        expected=expected,
+        labels=labels,
+        keep_state=keep_state,
+        tolerance=tolerance,
+        tolerance_reason=tolerance_reason,
+        extra_sources=extra_sources,
         attachment=Attachment.of(attached),
         required=REQUIREMENTS,
     )

@@ -164,26 +164,33 @@ def is_float_model(model: Model) -> bool:
     return bool(computing) and all(_float_activations(model, op) for op in computing)
 
 
-def find_unsupported(model: Model, engine: str = "builtin") -> list[Unsupported]:
-    """All that keeps `engine` from running the model, in the order of its operators; empty if nothing does."""
+def find_unsupported(model: Model, engine: str = "builtin", custom: frozenset[str] = frozenset()) -> list[Unsupported]:
+    """All that keeps `engine` from running the model, in the order of its operators; empty if nothing does.
+
+    custom: the names of custom operators that the image has from extra sources.
+    """
     known = supported_operators(engine)
     found = []
     for op in model.operators:
+        if op.custom_name in custom and engine == "builtin":
+            continue
         reason = "is not implemented" if op.name not in known or op.custom_name else ""
+        if reason and op.custom_name:
+            reason += ": give its source with --extra-source"
         if engine == "builtin":
             reason = reason or _type_reason(model, op)
         if reason:
             found.append(Unsupported(engine, op, reason))
     for number, graph in enumerate(model.subgraphs[1:], 1):
         for op in graph.operators:
-            if op.name not in known or op.custom_name:
+            if (op.name not in known or op.custom_name) and op.custom_name not in custom:
                 reason = f"uses {op.name} in subgraph {number}, which is not implemented"
                 found.append(Unsupported(engine, None, reason))
     return found
 
 
-def check_runnable(model: Model, engine: str = "builtin") -> None:
-    """Refuses what `engine` cannot run.
+def check_runnable(model: Model, engine: str = "builtin", custom: frozenset[str] = frozenset()) -> None:
+    """Refuses what `engine`, with the `custom` operators of extra sources, cannot run.
 
     Raises:
         FloatModel: it computes in float; float inputs and outputs around an int8 inside are fine.
@@ -200,7 +207,7 @@ def check_runnable(model: Model, engine: str = "builtin") -> None:
             next_step="Convert it with full-integer post-training quantization (a representative dataset, int8 "
             "operators), and test the int8 model.",
         )
-    found = find_unsupported(model, engine)
+    found = find_unsupported(model, engine, custom)
     if not found:
         return
     reasons: dict[tuple[str, str], list[int]] = {}

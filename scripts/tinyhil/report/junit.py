@@ -58,10 +58,13 @@ def _case(suite: ElementTree.Element, record: Record) -> None:
             "time": f"{record.timings.get('elapsed', 0.0):.3f}",
         },
     )
-    if record.figures:
+    facts = {name: f"{figure.value} {figure.unit}" for name, figure in record.figures.items()}
+    allowed, reason = record.tolerance
+    if allowed:
+        facts["tolerance"] = _clean(f"{allowed:g}: {reason}")
+    if facts:
         properties = ElementTree.SubElement(case, "properties")
-        for name, figure in record.figures.items():
-            value = f"{figure.value} {figure.unit}"
+        for name, value in facts.items():
             ElementTree.SubElement(properties, "property", {"name": name, "value": value})
     text = "\n".join(cell_lines(record, again=True))
     if record.outcome == "xfail":

@@ -41,6 +41,8 @@ def markdown(records: Sequence[Record]) -> str:
         lines += ["", f"{len(troubles) - _MOST_TROUBLES} more did not pass: matrix.json has them all."]
     skipped = list(dict.fromkeys(record.skip_reason for record in records if record.verdict == "skip"))
     lines += ["", *(f"- skipped: {_plain(reason)}" for reason in skipped)] if skipped else []
+    allowed = [f"{r.cell.model}: {r.tolerance[0]:g} ({r.tolerance[1]})" for r in records if r.tolerance[0]]
+    lines += ["", *(f"- tolerance of {_plain(text)}" for text in dict.fromkeys(allowed))] if allowed else []
     return "\n".join(lines) + "\n"
 
 
@@ -62,7 +64,7 @@ def csv_table(records: Sequence[Record]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     figures = [name for column in _FIGURES for name in (column, f"{column}_unit")]
     cell_columns = ("board", "target", "firmware", "engine", "kernels", "model", "verdict", "headline")
-    last_columns = ("elapsed_s", "started_at", "model_sha256", "build_id", "command")
+    last_columns = ("tolerance", "tolerance_reason", "elapsed_s", "started_at", "model_sha256", "build_id", "command")
     writer.writerow([*cell_columns, *figures, *last_columns])
     for record in records:
         cell, identity = record.cell, record.identity
@@ -71,6 +73,8 @@ def csv_table(records: Sequence[Record]) -> str:
         for name in _FIGURES:
             figure = record.figures.get(name)
             row += [figure.value, figure.unit] if figure else ["", ""]
+        allowed, reason = record.tolerance
+        row += [allowed or "", _safe(reason)]
         row += [record.timings.get("elapsed", ""), record.started_at]
         row += [(identity.model or {}).get("sha256", ""), (identity.image or {}).get("build_id", "")]
         writer.writerow([*row, _safe(record.command)])

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tinyhil.golden import USER
 from tinyhil.record import Cell, Diagnosis, Figure, OperatorResult, Record, TensorDifference
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def cell_lines(record: Record, *, again: bool = False) -> list[str]:
     cell = record.cell
     head = f"{WORDS[record.outcome]}  {cell.model} on {cell.board} ({_where(cell)})"
     if record.verdict == "pass":
-        head += f": bit for bit what {_oracle(record)} computes"
+        allowed, _ = record.tolerance
+        how = f"within {allowed:g} of" if allowed else "bit for bit"
+        head += f": {how} what {_oracle(record)} computes"
     else:
         head += f": {record.headline()}"
     rows = cell_rows(record, diagnosis=True)
@@ -41,6 +44,9 @@ def cell_rows(record: Record, *, diagnosis: bool) -> list[tuple[str, str]]:
     rows = _difference_rows(record) if record.difference is not None else []
     if diagnosis and record.diagnosis is not None:
         rows += diagnosis_rows(record.diagnosis)
+    allowed, reason = record.tolerance
+    if allowed:
+        rows.append(("tolerance", f"{allowed:g}: {reason}"))
     rows += _figure_rows(record)
     rows += [("retried", f"after {error.error_class}: {error.message}") for error in record.retried]
     rows += [("budget", check.words()) for check in record.budgets]
@@ -62,6 +68,8 @@ def _where(cell: Cell) -> str:
 
 def _oracle(record: Record) -> str:
     golden = record.identity.golden or {}
+    if golden.get("oracle") == USER:
+        return "the user's own set"
     return f"{golden.get('oracle', '?')} {golden.get('oracle_version', '')}".rstrip()
 
 
