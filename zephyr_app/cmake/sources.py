@@ -5,7 +5,7 @@
 Called by zephyr_app/module/CMakeLists.txt with Zephyr's own Python, which has all that this needs. Writes into --out
 the generated sources and sources.cmake, with the variables
     tinyhil_sources, tinyhil_generated       the firmware's files and what was generated
-    tinyhil_upstream_<n>_sources, _includes, _definitions   for n from 0 below tinyhil_upstream_count
+    tinyhil_upstream_<n>_sources, _includes, _flags   for n from 0 below tinyhil_upstream_count
     tinyhil_upstream_users, _includes        those of our files that include others' headers, and where these lie
     tinyhil_depends                          files that a change of makes CMake run again
 An error goes to stderr as a sentence and its next step, with the status that `tinyhil build` would have.
@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("engine", "kernels", "board", "compiler", "out"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--cpu", default="", help="the compiler flag that selects the core")
     parser.add_argument("--build-id", default="", help="16 hex digits [zeros]")
     parser.add_argument("--model", type=Path, help="a .tflite file to link in")
     parser.add_argument("--ops", default="", help="its operators, with commas [read from the model]")
@@ -37,6 +38,7 @@ def main() -> None:
     os.environ.setdefault("TINYHIL_CACHE", str(out / "cache"))
     from tinyhil.build import parts
     from tinyhil.errors import TinyhilError
+    from tinyhil.library import core_flags
 
     try:
         ops = args.ops.split(",") if args.ops else None if args.model is None else _operators(args.model, args.engine)
@@ -64,7 +66,7 @@ def main() -> None:
         prefix = f"tinyhil_upstream_{number}"
         lines.append(_set(f"{prefix}_sources", (library.root / name for name in library.sources)))
         lines.append(_set(f"{prefix}_includes", library.includes))
-        lines.append(_set(f"{prefix}_definitions", library.defines))
+        lines.append(_set(f"{prefix}_flags", (*library.defines, *core_flags(library, [args.cpu]))))
         includes.update(dict.fromkeys(library.includes))
     lines.append(f"set(tinyhil_upstream_count {len(made.libraries)})\n")
     users = [*made.upstream_files, *(path for path in generated if made.libraries and path.name == "ops.cc")]
