@@ -30,6 +30,8 @@ requirements.LOOKS["sklearn"] = requirements.package("sklearn")
 requirements.LOOKS["browser"] = requirements.program("chromedriver")
 requirements.LOOKS["git"] = requirements.program("git")
 requirements.LOOKS["west"] = requirements.package("west")
+requirements.LOOKS["cmake"] = requirements.program("cmake")
+requirements.LOOKS["dtc"] = requirements.program("dtc")
 
 
 def pytest_configure(config: pytest.Config) -> None:
