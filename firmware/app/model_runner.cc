@@ -68,7 +68,8 @@ uint32_t ModelRunner::arena_bytes() const { return arena_limit_ != 0 ? arena_lim
 
 // Plans the model so that `reserve_bytes` stay free behind its arena.
 Error ModelRunner::Place(uint32_t reserve_bytes) {
-  const port::Region region = port::Arena();
+  port::Region region = port::Arena();
+  region.bytes -= kept_bytes_;
   uint32_t bytes = reserve_bytes < region.bytes ? region.bytes - reserve_bytes : 0;
   if (arena_limit_ != 0 && arena_limit_ < bytes) bytes = arena_limit_;
   bytes &= ~(kArenaAlignment - 1);
@@ -85,11 +86,13 @@ Error ModelRunner::Busy() const {
   return running_ ? Refuse(Code::kBadRequest, "run", -1, "a run is stopped at an operator") : Error{};
 }
 
-Error ModelRunner::Load(uint32_t arena_limit) {
+Error ModelRunner::Load(uint32_t arena_limit, uint32_t kept_bytes) {
   if (running_) return Busy();
   loaded_ = false;
+  ++loads_;
   Forget();
   const port::Region region = port::Arena();
+  kept_bytes_ = kept_bytes < region.bytes ? kept_bytes : region.bytes;
   if (arena_limit > region.bytes) {
     return Refuse(Code::kArenaTooSmall, "arena", -1, "more was asked for than the board has", arena_limit,
                   region.bytes);

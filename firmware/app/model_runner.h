@@ -33,8 +33,9 @@ class ModelRunner {
     const uint8_t* input_crcs = nullptr;  // u32, little-endian, one an input; null: taken as they are
   };
 
-  // Verifies, loads and plans the model. `arena_limit`: 0 for all there is.
-  Error Load(uint32_t arena_limit);
+  // Verifies, loads and plans the model. `arena_limit`: 0 for all there is. `kept_bytes`: left alone at the end of RAM.
+  Error Load(uint32_t arena_limit, uint32_t kept_bytes = 0);
+  uint32_t loads() const { return loads_; }  // how often a model was to be loaded
   void Unload() { loaded_ = false; }
   bool loaded() const { return loaded_; }
   const ModelBytes& model() const { return model_; }
@@ -83,6 +84,8 @@ class ModelRunner {
   bool has_checksums_ = false;
   bool has_profile_ = false;
   uint32_t arena_limit_ = 0;
+  uint32_t kept_bytes_ = 0;
+  uint32_t loads_ = 0;
   uint32_t result_room_bytes_ = 0;
   uint64_t milliticks_ = 0;
   uint64_t set_up_milliticks_ = 0;

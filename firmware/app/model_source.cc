@@ -18,6 +18,7 @@ constexpr uint32_t kVersionAt = 4;
 constexpr uint32_t kHeaderBytesAt = 8;
 constexpr uint32_t kModelBytesAt = 12;
 constexpr uint32_t kModelCrcAt = 16;
+constexpr uint32_t kBenchmarkAt = 20;
 constexpr uint32_t kSha256At = 24;
 constexpr uint32_t kHeaderCrcAt = 60;
 
@@ -59,14 +60,14 @@ Error CheckSlot(const port::Region& slot, ModelBytes* model) {
   const uint32_t want = FetchU32(header + kModelCrcAt);
   const uint32_t got = Crc32(0, header + kSlotHeaderBytes, size);
   if (got != want) return Refuse(Code::kSlotCrc, "model", "CRC-32 of the model", want, got);
-  *model = {header + kSlotHeaderBytes, size, got, header + kSha256At};
+  *model = {header + kSlotHeaderBytes, size, got, header + kSha256At, FetchU32(header + kBenchmarkAt)};
   return {};
 }
 
 Error FindModel(ModelBytes* model) {
   const uint32_t bundled_bytes = tinyhil_bundled_model_bytes;
   if (bundled_bytes == 0) return CheckSlot(port::ModelSlot(), model);
-  *model = {tinyhil_bundled_model, bundled_bytes, Crc32(0, tinyhil_bundled_model, bundled_bytes), nullptr};
+  *model = {tinyhil_bundled_model, bundled_bytes, Crc32(0, tinyhil_bundled_model, bundled_bytes), nullptr, 0};
   return {};
 }
 

@@ -2,8 +2,9 @@
 // Where the model comes from: linked into a bundled image, or the model slot. The rest of the application sees bytes.
 //
 // The slot starts with a header of 64 bytes, little-endian, and the model follows it:
-//   "THSL" | u32 version = 1 | u32 header bytes = 64 | u32 model bytes | u32 CRC-32 of the model | u32 0 |
+//   "THSL" | u32 version = 1 | u32 header bytes = 64 | u32 model bytes | u32 CRC-32 of the model | u32 benchmark |
 //   32 bytes SHA-256 of the model | u32 0 | u32 CRC-32 of the 60 bytes before
+// benchmark: which of MLPerf Tiny's the model stands for: 0 none, 1 kws01, 2 ic01, 3 vww01, 4 ad01.
 // It is verified before anything reads the model, and again each time the model is asked for. The SHA-256 is carried
 // for the host, not computed here. scripts/tinyhil/slot.py writes the header.
 #ifndef TINYHIL_APP_MODEL_SOURCE_H_
@@ -30,6 +31,7 @@ struct ModelBytes {
   uint32_t size = 0;
   uint32_t crc = 0;
   const uint8_t* sha256 = nullptr;  // as the header has it; null for a bundled model
+  uint32_t benchmark = 0;           // likewise; 0 for a bundled model
 };
 
 // The model of this image, verified.

@@ -7,6 +7,7 @@ namespace tinyhil::port {
 
 __attribute__((weak)) bool CanBaud(uint32_t) { return false; }
 __attribute__((weak)) void SetBaud(uint32_t) {}
+__attribute__((weak)) uint64_t Microseconds() { return 0; }
 __attribute__((weak)) uint32_t CounterHz() { return 0; }
 __attribute__((weak)) uint32_t SocId() { return 0; }
 

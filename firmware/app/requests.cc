@@ -222,7 +222,9 @@ Error Requests::SlotCheck(PayloadReader& in, PayloadWriter& out) const {
   if (!error.ok()) return error;
   out.U32(model.size);
   out.U32(model.crc);
-  if (model.sha256 != nullptr) out.Put(model.sha256, kSha256Bytes);
+  if (model.sha256 == nullptr) return {};
+  out.Put(model.sha256, kSha256Bytes);
+  out.U32(model.benchmark);
   return {};
 }
 

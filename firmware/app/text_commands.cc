@@ -41,7 +41,10 @@ const char* TypeName(TensorType type) {
 }  // namespace
 
 const TextCommands::Command TextCommands::kCommands[] = {
-    {"hil", &TextCommands::Hil},
+    {"hil", &TextCommands::Hil},         {"name", &TextCommands::Name},
+    {"profile", &TextCommands::Profile}, {"timestamp", &TextCommands::Timestamp},
+    {"db", &TextCommands::Db},           {"infer", &TextCommands::Infer},
+    {"results", &TextCommands::Results},
 };
 
 const TextCommands::HilCommand TextCommands::kHilCommands[] = {
@@ -92,6 +95,18 @@ void TextCommands::Execute(char* line, uint32_t session, uint32_t damaged_frames
     reply.Text("e-[Unknown command: ").Text(line).Text("]").Write(write_);
   }
   Plain("m-ready");
+}
+
+void TextCommands::Db(char* line) {
+  Words words(line);
+  words.Next();
+  mlperf_.Db(words);
+}
+
+void TextCommands::Infer(char* line) {
+  Words words(line);
+  words.Next();
+  mlperf_.Infer(words);
 }
 
 void TextCommands::Hil(char* line) {

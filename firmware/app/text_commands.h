@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "app/mlperf.h"
 #include "app/model_runner.h"
 #include "link/cobs.h"
 #include "link/text.h"
@@ -16,7 +17,8 @@ namespace tinyhil {
 
 class TextCommands {
  public:
-  constexpr TextCommands(ModelRunner& runner, WriteBytes write) : runner_(runner), write_(write) {}
+  constexpr TextCommands(ModelRunner& runner, WriteBytes write)
+      : runner_(runner), write_(write), mlperf_(runner, write) {}
 
   void Banner();  // what a device says when it has started
   void Execute(char* line, uint32_t session, uint32_t damaged_frames);
@@ -35,6 +37,12 @@ class TextCommands {
   static const Command kCommands[];
   static const HilCommand kHilCommands[];
 
+  void Name(char*) { mlperf_.Name(); }
+  void Profile(char*) { mlperf_.Profile(); }
+  void Timestamp(char*) { mlperf_.Timestamp(); }
+  void Results(char*) { mlperf_.Results(); }
+  void Db(char* line);
+  void Infer(char* line);
   void Hil(char* line);
   void Help(Words& words);
   void Info(Words& words);
@@ -55,6 +63,7 @@ class TextCommands {
 
   ModelRunner& runner_;
   WriteBytes write_;
+  MlPerf mlperf_;
   uint32_t session_ = 0;
   uint32_t damaged_frames_ = 0;
 };

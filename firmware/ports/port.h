@@ -48,6 +48,7 @@ uint32_t StackPeakBytes();  // most used since reset, by painting
 // What a port may leave out; the application then has answers of its own (app/port_defaults.cc).
 bool CanBaud(uint32_t baud);  // whether the UART can be set to that rate within 2 %
 void SetBaud(uint32_t baud);  // after all that was written has left; 0: the rate it started with
+uint64_t Microseconds();      // of a clock, where there is no counter; 0: none
 uint32_t CounterHz();         // ticks of the counter in a second; 0: unknown
 uint32_t SocId();             // the register that says which chip this is (board.yaml, soc); 0: there is none
 

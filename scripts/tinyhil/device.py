@@ -118,6 +118,7 @@ class Device:
         self._asked_patience_s = patience_s
         self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._op_names: list[str] = []
+        self._benchmark = ""
         self._closed = False
         self._model: Model | None = None  # loaded
         self._provided: str | None = None  # sha256 of the model in the slot
@@ -133,11 +134,13 @@ class Device:
         patience_s: float | None = None,
         wrap: Wrap | None = None,
         attachment: Attachment | None = None,
+        benchmark: str = "",
     ) -> Device:
         """Starts the board with the image, and with the model (if one is given) in its slot.
 
         patience_s: how long the device may take over anything but an inference; None: what its target allows.
         attachment: how a real board hangs on this computer.
+        benchmark: which of MLPerf Tiny's (tinyhil.slot.BENCHMARKS) the models stand for.
         wrap: makes of the channel to the device another one: LossyChannel, a recorder.
 
         Raises UnknownBoard (no such target), SlotOverflow, MissingTool, and what TargetError stands for.
@@ -149,6 +152,7 @@ class Device:
             patience_s=patience_s,
             wrap=wrap,
         )
+        device._benchmark = benchmark
         device.start(model)
         return device
 
@@ -173,6 +177,7 @@ class Device:
             raise
 
     def _connect(self, channel: Channel) -> None:
+        self._channel = channel
         self._link = Link(
             channel,
             window=self._target.window,
@@ -280,7 +285,7 @@ class Device:
                 available_bytes=available,
                 next_step="Choose a board with a larger slot, or a smaller model.",
             )
-        return slot_image(model.data)
+        return slot_image(model.data, self._benchmark)
 
     def _check_model(self, model: Model, reply: LoadReply) -> None:
         if (reply.model_bytes, reply.model_crc) != (len(model.data), zlib.crc32(model.data)):
@@ -458,6 +463,11 @@ class Device:
         """Puts bytes into the device's memory from outside, unnoticed by it; False where its target cannot."""
         write = self._target.write_memory
         return write is not None and write(address, data)
+
+    def hand_over(self) -> Channel:
+        """The line itself, for a program that speaks the text language. Nothing else of the device may be used then."""
+        self._model = None
+        return self._channel
 
     def text_command(self, line: str) -> list[str]:
         """A line of the text language as it is; the lines that answer it. firmware/link/README.md has the commands."""

@@ -147,11 +147,11 @@ def open_port(port: Port, baud: int, *, rts_cts: bool) -> OpenPort:
     """Opens it for this process alone. Raises PortNotFound, PortDenied, PortBusy, BoardError."""
     import serial
 
-    options: dict[str, Any] = {"baudrate": baud, "rtscts": rts_cts, "timeout": 0, "write_timeout": _WRITE_S}
+    options: dict[str, Any] = {"baudrate": baud, "rtscts": rts_cts, "timeout": 0}
     if not port.remote:
         if holders := _holders(port.url):
             raise _busy(port, holders)
-        options["exclusive"] = True
+        options.update(exclusive=True, write_timeout=_WRITE_S)
     try:
         opened = serial.serial_for_url(port.url, **options)
     except (OSError, ValueError) as error:  # serial.SerialException is an OSError
@@ -245,6 +245,11 @@ class OpenPort:
         except (OSError, ValueError) as error:
             raise EOFError(str(error)) from error
 
+    def drain(self) -> None:
+        """Waits until what was written has left."""
+        if not self.port.remote:
+            self._serial.flush()
+
     def drop_input(self) -> None:
         """Forgets what has arrived and was not read."""
         with contextlib.suppress(OSError):
@@ -263,6 +268,7 @@ class OpenPort:
 class UrlChannel:
     """A channel over a port of pyserial's that has no descriptor: rfc2217://, socket://."""
 
+    _GATHER_S = 0.05
     _LOOK_S = 0.5  # so often a reader that waits looks whether it was closed
 
     def __init__(self, opened: Any) -> None:
@@ -279,8 +285,10 @@ class UrlChannel:
                 self._serial.timeout = max(0.0, min(self._LOOK_S, end - time.monotonic()))
                 data = bytes(self._serial.read(1))
                 if data:
-                    self._serial.timeout = 0
-                    return data + bytes(self._serial.read(65536))
+                    # RFC 2217 knows how much waits and gives a byte at a time, a socket knows only that something does.
+                    waiting = self._serial.in_waiting
+                    self._serial.timeout = self._GATHER_S if waiting > 1 else 0
+                    return data + bytes(self._serial.read(waiting if waiting > 1 else 65536))
                 if time.monotonic() >= end:
                     return b""
         except (OSError, ValueError, TypeError, AttributeError) as error:

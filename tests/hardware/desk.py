@@ -28,11 +28,11 @@ class Desk:
     model: Model
     attachment: Attachment
 
-    def flash_all(self, model: Model | None = None) -> None:
+    def flash_all(self, model: Model | None = None, benchmark: str = "") -> None:
         """As somebody did before: image and model are on the board, and it runs."""
         segments = elf_segments(self.image.elf)
         assert self.image.slot is not None
-        segments.append((self.image.slot.base, slot_image((model or self.model).data)))
+        segments.append((self.image.slot.base, slot_image((model or self.model).data, benchmark)))
         self.rig.program(segments)
         self.rig.programmed.clear()
         self.rig.power_on()

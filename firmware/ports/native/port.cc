@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -190,6 +191,12 @@ bool ReadByteSleeps() { return true; }
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
 uint64_t CounterMilliticks() { return 0; }
+
+uint64_t Microseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
 
 Region Arena() { return arena; }
 Region ModelSlot() { return slot; }

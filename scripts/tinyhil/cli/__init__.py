@@ -51,6 +51,9 @@ COMMANDS = {
     "build": Subcommand("build", "build_command", "Build a board's firmware image."),
     "init": Subcommand("init", "init_command", "tinyhil in a repository of your own: config, a first test, CI files."),
     "install-renode": Subcommand("install_renode", "install_renode_command", "The pinned Renode, where it is found."),
+    "mlperf": Subcommand(
+        "mlperf", "mlperf_command", "Run MLPerf Tiny's own runner, unchanged, with a model on a board."
+    ),
     "doctor": Subcommand("doctor", "doctor_command", "What is installed, what is missing, and how to install it."),
 }
 

@@ -28,11 +28,12 @@ _REPEATS = 3  # of a run whose inputs were not what was announced, or whose outp
 
 @dataclass(frozen=True)
 class SlotReply:
-    """sha256: as the slot's header has it; empty for a bundled model."""
+    """sha256, benchmark (tinyhil.slot.BENCHMARKS): as the slot's header has them; empty for a bundled model."""
 
     model_bytes: int
     model_crc: int
     sha256: bytes
+    benchmark: int
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ class Commands:
         if len(payload) < _SLOT_REPLY.size:
             raise ProtocolError(f"{len(payload)} bytes for SLOT_CHECK")
         size, crc = _SLOT_REPLY.unpack_from(payload)
-        return SlotReply(size, crc, payload[_SLOT_REPLY.size :])
+        tail = payload[_SLOT_REPLY.size :]
+        return SlotReply(size, crc, tail[:32], int.from_bytes(tail[32:36], "little"))
 
     def write_slot(self, image: bytes) -> None:
         room = self._max_payload - 4

@@ -39,6 +39,7 @@ from tinyhil.link.commands import Commands
 from tinyhil.link.protocol import MAX_PAYLOAD, Request
 from tinyhil.lock import BoardLock
 from tinyhil.ports import OpenPort, Port, find_port, open_port
+from tinyhil.slot import slot_header
 from tinyhil.target.base import Target
 from tinyhil.target.symbols import Symbols
 
@@ -144,6 +145,9 @@ class SerialTarget(Target):
                 with contextlib.suppress(Exception):
                     self._ask_session(0.3)
                     self._commands(0.3).set_baud(0)
+                    self._change_baud(_FIRST_BAUD)
+                    self._open.channel.write(b"\0")  # ends whatever it may have taken for text meanwhile
+                    self._open.drain()
             self._open.close()
         self._at_end.close()
 
@@ -335,7 +339,8 @@ class SerialTarget(Target):
             held = self._commands().slot_check()
         except (Refused, NoAnswer, ProtocolError, TargetError):
             return False
-        return held.sha256 == slot[24:56]
+        wanted = slot_header(slot)
+        return held.sha256 == wanted.sha256 and wanted.benchmark in (0, held.benchmark)
 
     # Baud rate ----------------------------------------------------------------------------------------------------
     def _raise_baud(self) -> None:
