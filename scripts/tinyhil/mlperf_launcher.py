@@ -26,7 +26,7 @@ def main(port: str, usb_id: str, program: str, *arguments: str) -> None:
     def comports(include_links: bool = False) -> list[Any]:
         return [found]
 
-    list_ports.comports = comports  # type: ignore[assignment]
+    list_ports.comports = comports
     with contextlib.suppress(ImportError):
         import usb.core
 
