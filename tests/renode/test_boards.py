@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
+import subprocess
+import sys
+
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tinyhil.board import board_names, load_board
 from tinyhil.build import build_image
@@ -59,3 +66,41 @@ def test_an_mve_image_runs_or_renode_is_named_as_too_old_for_it():
         assert outcome.record.error is not None
         assert "runs an image with MVE instructions" in outcome.record.error.message
         assert outcome.record.exit_status == MissingTool.exit_status
+
+
+def remote(link: socket.socket, request: str) -> str:
+    """What a GDB server answers."""
+    link.sendall(f"${request}#{sum(request.encode()) % 256:02x}".encode())
+    received = b""
+    while (found := re.search(rb"\$([^#]*)#[0-9a-f]{2}", received)) is None:
+        data = link.recv(4096)
+        assert data, received
+        received += data
+    link.sendall(b"+")
+    return found[1].decode()
+
+
+def test_debug_leaves_the_board_before_its_first_instruction_for_gdb():
+    image = build_image(load_board("nrf52840dk"))
+    with image.elf.open("rb") as stream:
+        entry = ELFFile(stream)["e_entry"] & ~1
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tinyhil", "debug", str(own_models()[0]), "--board", "nrf52840dk"]
+    with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        try:
+            said = b""
+            while b"Ctrl-C ends it" not in said:
+                line = running.stdout.readline()
+                assert line, said
+                said += line
+            with socket.create_connection(("127.0.0.1", port)) as link:
+                registers = remote(link, "g")
+        finally:
+            running.send_signal(signal.SIGINT)
+            errors = running.communicate()[1]
+    assert int.from_bytes(bytes.fromhex(registers[15 * 8 : 16 * 8]), "little") & ~1 == entry
+    assert f"{image.elf} -ex 'target remote 127.0.0.1:{port}'".encode() in said
+    assert b"on every network interface" in errors
+    assert running.returncode == 0

@@ -427,6 +427,12 @@ class RenodeTarget(Target):
     def debug(self, port: int) -> None:
         """Makes the machine, halted, with a GDB server on `port`, in a Renode of its own that gdb can reach."""
         self.prepare(Renode(isolated=False))
+        # The core reads them from the vector table when it starts, and gdb looks before that.
+        vectors = self._register("VectorTableOffset")
+        for at, register, mask in ((0, "SP", ~0), (4, "PC", ~1)):
+            said = _NUMBER.search(self._running.command(f"sysbus ReadDoubleWord {vectors + at:#x}"))
+            if said is not None:
+                self._running.silent_command(f"{CPU} {register} {int(said[0], 16) & mask:#x}")
         self._running.silent_command(f"machine StartGdbServer {port} false")
 
     def stop(self) -> None:
