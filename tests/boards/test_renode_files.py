@@ -24,7 +24,7 @@ CORES = {
 }
 # Models of Renode 1.15.3 and later, and what they can be told.
 MODELS: dict[str, set[str]] = {
-    "CPU.CortexM": {"cpuType", "nvic", "PerformanceInMips"},
+    "CPU.CortexM": {"cpuType", "nvic", "numberOfMPURegions", "PerformanceInMips"},
     "IRQControllers.NVIC": {"systickFrequency"},
     "Memory.MappedMemory": {"size"},
     "Memory.ArrayMemory": {"size"},
