@@ -22,8 +22,10 @@ T = TypeVar("T")
 class Draw:
     """Choices from a seed; the first ones, where `forced` is given, from there, and 0 after its end."""
 
-    def __init__(self, seed: str, forced: Sequence[int] | None = None) -> None:
+    def __init__(self, seed: str, forced: Sequence[int] | None = None, damage: bool = False) -> None:
+        """`damage`: the model is to contradict itself (mutate.py)."""
         self._random = random.Random(seed)
+        self.damage = random.Random(f"{seed}/damage") if damage else None
         self._forced = forced
         self.choices: list[int] = []
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.draw import Draw
+from conformance.mutate import mutate
 from tinyhil.model.writer import ModelWriter
 
 Vector = list[NDArray[Any]]  # for each input of the model an array
@@ -73,6 +74,8 @@ class Net(ModelWriter):
             [_values(rng, kind if kind < 2 else 2 + kind % 2, *input) for input in self._inputs.values()]
             for kind in ([0, 1, 2, 3] if steps == 4 else [0] * steps)
         ]
+        if self._draw.damage is not None:
+            mutate(self, self._draw.damage)
         return Case(
             model=self.finish(list(self._inputs), list(self._outputs)),
             vectors=vectors,

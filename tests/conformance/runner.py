@@ -93,6 +93,19 @@ class Conformance:
                 break
         return tally
 
+    def damage(self, name: str, numbers: range) -> tuple[int, int]:
+        """Runs damaged models in the firmware alone, where they must do no harm. How many were loaded, and refused."""
+        operator, loaded, refused = OPERATORS[name], 0, 0
+        for number in numbers:
+            try:
+                case = operator.generate(Draw(f"{name}/{number}", damage=True))
+            except (ValueError, ZeroDivisionError, KeyError, IndexError):  # what the writer itself refuses
+                continue
+            # Without vectors: a damaged shape may ask for other inputs.
+            ran = isinstance(self._engine.run(case.model, [], case.output_bytes, 1 << 18), Ran)
+            loaded, refused = loaded + ran, refused + (not ran)
+        return loaded, refused
+
     def check(self, name: str, choices: Sequence[int]) -> Failure | None:
         """One case by its choices; what is wrong with it, if something is."""
         operator = self._operators[name]

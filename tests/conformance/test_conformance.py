@@ -20,6 +20,14 @@ def test_every_operator_of_the_firmware_has_cases() -> None:
     assert set(OPERATORS) == supported_operators("builtin")
 
 
+@pytest.mark.needs("native")
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_models_that_contradict_themselves_are_refused_or_harmless(name: str, conformance: Conformance) -> None:
+    loaded, refused = conformance.damage(name, range(150))
+    assert loaded > 0
+    assert refused > 30
+
+
 @pytest.mark.needs("native", "oracle")
 @pytest.mark.parametrize("name", sorted(OPERATORS))
 def test_an_operator_equals_the_oracle_bit_for_bit(name: str, conformance: Conformance) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -47,13 +48,16 @@ class Ran:
     paths: list[tuple[str, int]]
 
 
-def build_host_engine(folder: Path, table: Path | None = None, library: Library | None = None) -> Path:
+def build_host_engine(
+    folder: Path, table: Path | None = None, library: Library | None = None, firmware: Path | None = None
+) -> Path:
     """Compiles host_engine.cc with the interpreter and the reference kernels; each object once for each state of its
     sources.
 
     `table` replaces the table of all operators. `library`, CMSIS-NN, adds the kernels that call it, and their table.
+    `firmware` is another tree than the project's own.
     """
-    firmware = assets.firmware_dir()
+    firmware = firmware or assets.firmware_dir()
     kernels = sorted((firmware / "kernels" / "reference").glob("*.cc"))
     if library is not None:
         kernels = [path for path in kernels if path.name not in ("all_ops.cc", "kernel_set.cc")]
@@ -67,12 +71,11 @@ def build_host_engine(folder: Path, table: Path | None = None, library: Library 
         *([library.root / name for name in library.sources] if library is not None else []),
     ]
     common = hashlib.sha256(" ".join([*FLAGS, *C_FLAGS, library.identity if library is not None else ""]).encode())
-    for path in sorted(firmware.glob("*/*.h")) + sorted(firmware.glob("kernels/*/*.h")):
-        common.update(path.read_bytes())
 
     def object_of(source: Path) -> Path:
         digest = common.copy()
-        digest.update(source.read_bytes())
+        for path in _with_headers(source, firmware):
+            digest.update(path.read_bytes())
         return objects / f"{source.stem}-{digest.hexdigest()[:16]}.o"
 
     objects = folder / "objects"
@@ -106,6 +109,17 @@ def build_host_engine(folder: Path, table: Path | None = None, library: Library 
             done.result()
     make(program, [*FLAGS, *map(str, targets)])
     return program
+
+
+def _with_headers(source: Path, firmware: Path) -> list[Path]:
+    """The source and the firmware's headers that it includes, directly or not."""
+    found = [source]
+    for path in found:
+        for name in re.findall(r'^#include "([^"]+)"', path.read_text(encoding="utf-8", errors="replace"), re.M):
+            header = firmware / name
+            if header.exists() and header not in found:
+                found.append(header)
+    return found
 
 
 class HostEngine:

@@ -11,17 +11,25 @@ namespace tinyhil {
 namespace {
 
 // The scales as ADD rounds them: their quotients in double.
-void AddMultipliers(const Tensor (&inputs)[2], const Tensor& output, int32_t headroom, AddData* data) {
+bool AddMultipliers(Prepare&, const Tensor (&inputs)[2], const Tensor& output, int32_t headroom, AddData* data) {
   const float larger = inputs[0].scale() > inputs[1].scale() ? inputs[0].scale() : inputs[1].scale();
   for (uint32_t k = 0; k < 2; ++k) data->multiplier[k] = MakeMultiplier(inputs[k].scale(), 0.5f, larger);
   data->sum = MakeMultiplier(larger, 2.0f / static_cast<float>(1 << headroom), output.scale());
+  return true;
 }
 
 // As SUB rounds them: their quotients in float.
-void SubMultipliers(const Tensor (&inputs)[2], const Tensor& output, int32_t headroom, AddData* data) {
+bool SubMultipliers(Prepare& op, const Tensor (&inputs)[2], const Tensor& output, int32_t headroom, AddData* data) {
   const float twice = 2.0f * (inputs[0].scale() > inputs[1].scale() ? inputs[0].scale() : inputs[1].scale());
-  for (uint32_t k = 0; k < 2; ++k) data->multiplier[k] = MultiplierOf(inputs[k].scale() / twice);
-  data->sum = MultiplierOf(twice / (static_cast<float>(1 << headroom) * output.scale()));
+  for (uint32_t k = 0; k < 2; ++k) {
+    const float ratio = inputs[k].scale() / twice;
+    if (!ExpectRatio(op, ratio)) return false;
+    data->multiplier[k] = MultiplierOf(ratio);
+  }
+  const float sum = twice / (static_cast<float>(1 << headroom) * output.scale());
+  if (!ExpectRatio(op, sum)) return false;
+  data->sum = MultiplierOf(sum);
+  return true;
 }
 
 bool Check(Prepare& op, schema::Options options_type, bool subtract, AddData* data) {
@@ -51,7 +59,7 @@ bool Check(Prepare& op, schema::Options options_type, bool subtract, AddData* da
     return false;
   }
   const int32_t headroom = output.type == TensorType::kInt8 ? AddData::kHeadroom : 15;
-  (subtract ? SubMultipliers : AddMultipliers)(inputs, output, headroom, data);
+  if (!(subtract ? SubMultipliers : AddMultipliers)(op, inputs, output, headroom, data)) return false;
   if (data->sum.shift > 0) {
     return op.Fail(Code::kModelUnsupported, "outputs[0]", "scale too small for the inputs' scales");
   }
