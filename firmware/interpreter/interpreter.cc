@@ -169,6 +169,8 @@ bool Interpreter::LoadCalled(LoadArena& arena) {
 }
 
 bool Interpreter::AddVariable(LoadArena& arena, Graph& graph, const Tensor& tensor) {
+  Tensor whole;  // ResetState reads it again, and cannot fail
+  if (!model_.ReadTensor(tensor.index, &whole)) return false;
   if (tensor.constant()) {
     return model_.reader().Fail(Code::kModelMalformed, "tensors", "a variable cannot be a constant", tensor.index);
   }
@@ -206,7 +208,8 @@ bool Interpreter::AddActivation(LoadArena& arena, Graph& graph, uint32_t index) 
 bool Interpreter::AddInputs(LoadArena& arena, Graph& graph) {
   for (uint32_t i = 0; i < model_.input_count(); ++i) {
     const uint32_t tensor = model_.input(i);
-    if (!AddActivation(arena, graph, tensor)) return false;
+    Tensor whole;  // Info reads it again, and cannot fail
+    if (!AddActivation(arena, graph, tensor) || !model_.ReadTensor(tensor, &whole)) return false;
     if (has_variables_) {
       return model_.reader().Fail(Code::kModelUnsupported, "inputs", "a variable cannot be an input", tensor, 0,
                                   static_cast<int32_t>(i));
@@ -272,6 +275,8 @@ bool Interpreter::AddOperator(LoadArena& arena, Graph& graph, uint32_t index) {
 bool Interpreter::TouchOutputs(LoadArena& arena, Graph& graph) {
   for (uint32_t i = 0; i < model_.output_count(); ++i) {
     const uint32_t index = model_.output(i);
+    Tensor tensor;
+    if (!model_.ReadTensor(index, &tensor)) return false;
     if (graph.tensors[index] != nullptr) {
       if (IsHandle(graph, index)) {
         return model_.reader().Fail(Code::kModelUnsupported, "outputs", "a variable's handle cannot be an output",
@@ -280,8 +285,6 @@ bool Interpreter::TouchOutputs(LoadArena& arena, Graph& graph) {
       if (IsBuffer(graph, index)) Extend(arena, graph, index, time_);
       continue;
     }
-    Tensor tensor;
-    if (!model_.ReadShapeAndData(index, &tensor)) return false;
     if (tensor.variable) {
       if (!AddVariable(arena, graph, tensor)) return false;
     } else if (!tensor.constant()) {
@@ -489,7 +492,7 @@ bool Interpreter::OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) c
     const uint8_t* data = static_cast<const uint8_t*>(main_.tensors[list[i]]);
     if (data < arena_ || data >= arena_ + arena_bytes_) continue;  // a constant, or a handle
     Tensor tensor;
-    if (has_variables_ || k == 0) model_.ReadTensor(static_cast<uint32_t>(list[i]), &tensor);
+    if (has_variables_ || k == 0) model_.ReadShapeAndData(static_cast<uint32_t>(list[i]), &tensor);
     if (tensor.variable || k-- != 0) continue;
     *out = {data, tensor.bytes};
     return true;
