@@ -33,6 +33,8 @@ constexpr char kKernels[] = "reference";
 constexpr char kPath[] = "reference";
 #endif
 
+constexpr uint32_t kAlignment = 16;
+
 class OpenInterpreter final : public tflite::MicroInterpreter {
  public:
   using MicroInterpreter::MicroInterpreter;
@@ -60,7 +62,7 @@ class Tflm final : public Engine {
   bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const override;
   const char* OpPath(uint32_t) const override { return kPath; }
   uint32_t OpPathRuns(uint32_t) const override { return kPath[0] == '\0' ? 0 : invokes_; }
-  uint32_t ArenaUsed() const override { return static_cast<uint32_t>(interpreter_->arena_used_bytes()); }
+  uint32_t ArenaUsed() const override;
 
   TfLiteStatus RunOp(TflmInvoke invoke, TfLiteContext* context, TfLiteNode* node);
 
@@ -68,7 +70,8 @@ class Tflm final : public Engine {
   bool CheckTensor(uint32_t index, bool carried);
   bool CheckOperator(uint32_t index);
   bool CheckModel();
-  bool Start();
+  bool Start(uint32_t arena_bytes);
+  uint32_t SmallestArena();
   Error Refuse(Code code) const;
   const tflite::Operator* FlatOperator(uint32_t op) const { return flat_->subgraphs()->Get(0)->operators()->Get(op); }
   TensorInfo Info(uint32_t index) const;
@@ -79,6 +82,7 @@ class Tflm final : public Engine {
   uint32_t file_bytes_ = 0;
   uint8_t* arena_ = nullptr;
   uint32_t arena_bytes_ = 0;
+  uint32_t smallest_ = 0;  // bytes of the smallest arena that is enough; 0: not found out yet
   uint32_t invokes_ = 0;
   uint32_t op_ = 0;  // the one that runs, while a hook is there
   OpHook* hook_ = nullptr;
@@ -133,17 +137,46 @@ bool Tflm::CheckModel() {
 }
 
 // In a function of its own: what longjmp skips must not hold locals of the caller.
-bool Tflm::Start() {
+bool Tflm::Start(uint32_t arena_bytes) {
   jmp_buf out_of_memory;
   TflmLogStart(&out_of_memory);
   bool started = false;
   if (setjmp(out_of_memory) == 0) {
-    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), arena_, arena_bytes_);
+    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), arena_, arena_bytes);
     started = interpreter_->AllocateTensors() == kTfLiteOk;
   }
   tflm_log.out_of_memory = nullptr;
   return started;
 }
+
+// Planning takes more than what is in use when it is done, which is all that TFLite Micro counts: an arena of that size
+// may be refused. So the size is tried out, to 16 bytes, after which the model is loaded as it was before.
+uint32_t Tflm::SmallestArena() {
+  if (smallest_ != 0 || interpreter_ == nullptr) return smallest_;
+  uint32_t enough = arena_bytes_ & ~(kAlignment - 1);
+  uint32_t scarce = (static_cast<uint32_t>(interpreter_->arena_used_bytes()) & ~(kAlignment - 1)) - kAlignment;
+  for (uint32_t step = kAlignment; scarce + step < enough; step *= 2) {
+    if (Start(scarce + step)) {
+      enough = scarce + step;
+    } else {
+      scarce += step;
+    }
+  }
+  while (enough - scarce > kAlignment) {
+    const uint32_t middle = scarce + (((enough - scarce) / 2) & ~(kAlignment - 1));
+    if (Start(middle)) {
+      enough = middle;
+    } else {
+      scarce = middle;
+    }
+  }
+  if (!Start(arena_bytes_)) interpreter_ = nullptr;
+  smallest_ = enough;
+  return smallest_;
+}
+
+// The one instance: what is asked for is found out at the first call.
+uint32_t Tflm::ArenaUsed() const { return engine.SmallestArena(); }
 
 Error Tflm::Refuse(Code code) const {
   Error error;
@@ -162,6 +195,7 @@ Error Tflm::Refuse(Code code) const {
 Error Tflm::Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) {
   interpreter_ = nullptr;
   invokes_ = 0;
+  smallest_ = 0;
   file_ = model;
   file_bytes_ = model_bytes;
   arena_ = arena;
@@ -175,7 +209,7 @@ Error Tflm::Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uin
     tflm_log.missing_bytes = static_cast<uint32_t>(least) - arena_bytes;
     return Refuse(Code::kArenaTooSmall);
   }
-  if (Start()) return {};
+  if (Start(arena_bytes)) return {};
   interpreter_ = nullptr;
   return Refuse(Code::kModelUnsupported);
 }
@@ -206,10 +240,10 @@ TfLiteStatus Tflm::RunOp(TflmInvoke invoke, TfLiteContext* context, TfLiteNode* 
 }
 
 const char* Tflm::OpName(uint32_t op) const {
-  const tflite::OperatorCode* code = flat_->operator_codes()->Get(FlatOperator(op)->opcode_index());
-  if (code->custom_code() != nullptr) return code->custom_code()->c_str();
   Operator read;
   model_.ReadOperator(op, &read);
+  // The schema ends a string with a zero.
+  if (read.custom_name != nullptr) return read.custom_name;
   return tflite::EnumNameBuiltinOperator(static_cast<tflite::BuiltinOperator>(read.builtin_code));
 }
 
