@@ -30,6 +30,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class PtyPort(serial.Serial):
+    """A pseudo-terminal has no modem lines, and the server asks for them."""
+
+    cts = dsr = rts = dtr = True
+    cd = ri = False
+
+
 class Rfc2217Server(threading.Thread):
     """What ser2net is to an exporter: the board's port, over the network."""
 
@@ -46,7 +53,7 @@ class Rfc2217Server(threading.Thread):
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            with client, serial.serial_for_url(self._path, timeout=0.01) as port:
+            with client, PtyPort(self._path, timeout=0.01) as port:
                 self._serve(client, port)
 
     def _serve(self, client: socket.socket, port: serial.Serial) -> None:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 _FIRST_BAUD = 115200
 _BITS_A_BYTE = 10
 _LOOK_S = 0.4  # one attempt to be answered
+_SETTLE_S = 0.05  # the device changes its rate only once its reply has left
 _BOOT_S = 1.5  # a board that was reset answers within this
 _COMMAND_S = 60.0  # a reset or power command may take so long
 _ECHO_BYTES = MAX_PAYLOAD
@@ -63,6 +64,7 @@ class SerialTarget(Target):
     """One board, from its lock to its reset."""
 
     name = "serial"
+    window = 1  # the ports poll a UART that buffers a byte or two: while one request is answered no other may come
     patience_s = _PATIENCE_S
 
     def __init__(self, board: Board, image: Image, slot: bytes | None, attachment: Attachment) -> None:
@@ -146,6 +148,7 @@ class SerialTarget(Target):
                     self._ask_session(0.3)
                     self._commands(0.3).set_baud(0)
                     self._change_baud(_FIRST_BAUD)
+                    time.sleep(_SETTLE_S)
                     self._open.channel.write(b"\0")  # ends whatever it may have taken for text meanwhile
                     self._open.drain()
             self._open.close()
@@ -358,6 +361,7 @@ class SerialTarget(Target):
                     raise self._trouble() from None
                 continue
             self._change_baud(baud)
+            time.sleep(_SETTLE_S)
             if self._echoes():
                 return
             # It may stand at either rate now: one command for it at the new one, then whoever answers at the old.
