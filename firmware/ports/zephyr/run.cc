@@ -21,6 +21,10 @@ void Init() {
 #endif
 }
 
+#if defined(CONFIG_TINYHIL_COUNTER_SYSTICK) && defined(CONFIG_CORTEX_M_SYSTICK)
+uint32_t CounterHz() { return CONFIG_SYS_CLOCK_HW_CYCLES_PER_SEC; }  // Zephyr's clock is the same counter
+#endif
+
 #ifndef CONFIG_TINYHIL_COUNTER_SYSTICK
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
