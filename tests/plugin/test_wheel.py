@@ -113,6 +113,8 @@ def test_the_wheel_carries_every_board_and_the_whole_firmware(wheel):
         assert f"tinyhil/_assets/platforms/{path.relative_to(ROOT / 'platforms')}" in names
     for path in (ROOT / "firmware").rglob("*.[ch]*"):
         assert f"tinyhil/_assets/firmware/{path.relative_to(ROOT / 'firmware')}" in names
+    for path in (path for folder in ("zephyr_app", "zephyr") for path in (ROOT / folder).rglob("*") if path.is_file()):
+        assert "__pycache__" in path.parts or f"tinyhil/_assets/{path.relative_to(ROOT)}" in names
     for path in own_models():
         assert f"tinyhil/_assets/firmware/{path.relative_to(ROOT / 'firmware')}" in names
     for path in (ROOT / "scripts" / "tinyhil").rglob("*.json"):
