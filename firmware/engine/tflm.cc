@@ -50,6 +50,7 @@ class Tflm final : public Engine {
   const char* Kernels() const override { return kKernels; }
   Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) override;
   bool Loaded() const override { return interpreter_ != nullptr; }
+  void ResetState() override { interpreter_->Reset(); }
   Error Invoke(OpHook* hook) override;
 
   uint32_t InputCount() const override { return model_.input_count(); }
@@ -255,6 +256,7 @@ bool Tflm::OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const {
     const TfLiteEvalTensor* tensor = interpreter_->Tensor(list->Get(i));
     const uint8_t* data = tensor == nullptr ? nullptr : static_cast<const uint8_t*>(tensor->data.data);
     if (data < arena_ || data >= arena_ + arena_bytes_) continue;  // a constant
+    if (flat_->subgraphs()->Get(0)->tensors()->Get(static_cast<uint32_t>(list->Get(i)))->is_variable()) continue;
     if (k-- != 0) continue;
     size_t bytes = 0;
     tflite::TfLiteEvalTensorByteLength(tensor, &bytes);
