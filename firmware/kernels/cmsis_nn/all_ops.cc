@@ -65,7 +65,7 @@ const OpRegistration* const kOps[] = {
     &kOp_STRIDED_SLICE,
     &kOp_SUB,
     &kOp_SUM,
-    &kOp_SVDF,
+    &kCmsisNnOp_SVDF,
     &kOp_TANH,
     &kOp_TRANSPOSE,
     &kOp_TRANSPOSE_CONV,

@@ -18,6 +18,7 @@ extern const OpRegistration kCmsisNnOp_MAX_POOL_2D;
 extern const OpRegistration kCmsisNnOp_MINIMUM;
 extern const OpRegistration kCmsisNnOp_MUL;
 extern const OpRegistration kCmsisNnOp_SOFTMAX;
+extern const OpRegistration kCmsisNnOp_SVDF;
 
 }  // namespace tinyhil
 

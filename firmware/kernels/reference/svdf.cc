@@ -3,41 +3,26 @@
 //
 // Each filter's memory moves on by one and takes the filter's new output; a unit is the sum over its filters (its
 // rank). The state is a variable tensor. No scratch. A fused activation is ignored, as in the oracle.
+#include "kernels/reference/svdf.h"
+
 #include "kernels/ops.h"
 #include "kernels/reference/dot.h"
-#include "kernels/reference/prepare_common.h"
 
 namespace tinyhil {
 namespace {
-
-struct SvdfData {
-  const int8_t* feature_weights;  // filters x inputs
-  const void* time_weights;       // filters x memory, of the state's type
-  const int32_t* bias;
-  bool wide;  // the state is int16
-  int32_t batches;
-  int32_t inputs;
-  int32_t filters;
-  int32_t rank;
-  int32_t memory;
-  int32_t input_zero_point;
-  int32_t state_zero_point;
-  int32_t output_zero_point;
-  Multiplier to_state;
-  Multiplier to_output;
-};
 
 bool ExpectMatrix(Prepare& op, const Tensor& tensor, const char* field, int32_t rows, int32_t columns) {
   return ExpectRank(op, tensor, field, 2) && ExpectDim(op, field, tensor.dim(0), rows) &&
          ExpectDim(op, field, tensor.dim(1), columns);
 }
 
-bool PrepareSvdf(Prepare& op) {
+}  // namespace
+
+bool CheckSvdf(Prepare& op, SvdfData* data) {
   Tensor input, features, times, bias, state, output;
   Table options;
-  SvdfData* data = op.Data<SvdfData>();
-  if (data == nullptr || !op.Expect(5, 5, 1) || !op.Input(0, &input) || !op.Input(1, &features) ||
-      !op.Input(2, &times) || !op.Input(3, &bias) || !op.Input(4, &state) || !op.Output(0, &output) ||
+  if (!op.Expect(5, 5, 1) || !op.Input(0, &input) || !op.Input(1, &features) || !op.Input(2, &times) ||
+      !op.Input(3, &bias) || !op.Input(4, &state) || !op.Output(0, &output) ||
       !op.Options(schema::kSvdfOptions, &options)) {
     return false;
   }
@@ -93,6 +78,13 @@ bool PrepareSvdf(Prepare& op) {
   d.output_zero_point = output.zero_point;
   *data = d;
   return ExpectShift(op, d.to_state) && ExpectShift(op, d.to_output);
+}
+
+namespace {
+
+bool PrepareSvdf(Prepare& op) {
+  SvdfData* data = op.Data<SvdfData>();
+  return data != nullptr && CheckSvdf(op, data);
 }
 
 // Every filter's memory moves on by one and takes the new output.
