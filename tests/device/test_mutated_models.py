@@ -77,6 +77,7 @@ def test_damaged_models_are_refused_or_run_and_the_device_works_on(board_name: s
         for number in range(MUTANTS):
             data = model.data if number % 20 == 19 else rng.choice(small)
             came[attempt(device, mutate(data, rng), rng)] += 1
+        device._commands.write_slot(slot_image(model.data))
         device.load(model)
         assert_golden(device, golden_for(model).subset([0]))
     print(dict(came))
