@@ -51,6 +51,7 @@ lint:
 bench:
 	@scripts/setup.sh run
 	@.venv/bin/python scripts/bench.py $(ARGS)
+	@cd tests/hardware && ../../.venv/bin/python bench_wire.py
 
 bench-renode:
 	@scripts/setup.sh run

@@ -33,6 +33,7 @@ _SPEEDS = {
     getattr(termios, name): int(name[1:]) for name in dir(termios) if name.startswith("B") and name[1:].isdigit()
 }
 _CHUNK_S = 0.002  # the line hands bytes over in pieces of this length
+_LATE_S = 0.02  # what was sent before the board changed its rate comes out of the emulator later
 _UART_DIVIDER = 0x40004010
 _UART_CLOCK_HZ = 25_000_000
 
@@ -155,7 +156,8 @@ class EmulatedBoard:
         self._memory: socket.socket | None = None
         self._monitor: socket.socket | None = None
         self._divider_read = 0.0
-        self._board_baud = 115200
+        self._board_baud = self._next_baud = 115200
+        self._next_from = 0.0
         self._ending = False
         self._host_deaf = False
         folder.mkdir(parents=True, exist_ok=True)
@@ -238,7 +240,7 @@ class EmulatedBoard:
             uart.setblocking(False)
             memory.settimeout(2.0)
             self._uart, self._memory, self._monitor = uart, memory, monitor
-            self._board_baud = 115200
+            self._board_baud = self._next_baud = 115200
             self._divider_read = 0.0
 
     def power_off(self) -> None:
@@ -305,9 +307,11 @@ class EmulatedBoard:
         if self._memory is not None and now - self._divider_read > 0.004:
             with contextlib.suppress(OSError, IndexError, ValueError):
                 divider = int(self._ask_memory(b"readl %#x\n" % _UART_DIVIDER).split()[1], 16)
-                if divider:
-                    self._board_baud = _UART_CLOCK_HZ // divider
+                if divider and _UART_CLOCK_HZ // divider != self._next_baud:
+                    self._next_baud, self._next_from = _UART_CLOCK_HZ // divider, now + _LATE_S
             self._divider_read = now
+        if now >= self._next_from:
+            self._board_baud = self._next_baud
         return self._board_baud
 
     # The line -----------------------------------------------------------------------------------------------------
@@ -323,7 +327,7 @@ class EmulatedBoard:
                 waits = [fd for fd in waits if fd is not master]
             idle = not self.to_board._waiting and not self.to_host._waiting
             with contextlib.suppress(OSError, ValueError):
-                select.select(waits, [], [], 0.02 if idle else _CHUNK_S / 2)
+                select.select(waits, [], [], 0.01 if idle else _CHUNK_S / 2)
             with self._lock:
                 if master is not self._master or uart is not self._uart:
                     continue
@@ -353,9 +357,10 @@ class EmulatedBoard:
         if self._host_deaf:
             time.sleep(_CHUNK_S)
             return
+        board = self.board_baud(now)
         if not self.to_board._waiting and not self.to_host._waiting:
             return
-        host, board = self.host_baud(), self.board_baud(now)
+        host = self.host_baud()
         agree = abs(host - board) * 20 < host and host <= self.max_baud
         to_board = self.to_board.take(now, host, agree, self.paced)
         if to_board and uart is not None:

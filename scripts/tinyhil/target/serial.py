@@ -50,11 +50,12 @@ if TYPE_CHECKING:
 _FIRST_BAUD = 115200
 _BITS_A_BYTE = 10
 _LOOK_S = 0.4  # one attempt to be answered
-_SETTLE_S = 0.05  # the device changes its rate only once its reply has left
+_SETTLE_S = 0.1  # the device changes its rate only once its reply has left
 _BOOT_S = 1.5  # a board that was reset answers within this
 _COMMAND_S = 60.0  # a reset or power command may take so long
 _ECHO_BYTES = MAX_PAYLOAD
 _ECHOES = 4
+_ECHO_S = 1.0
 _CYCLES_PER_WORK = 200  # the slowest kernel on the slowest core needs less for a multiplication and addition
 _OP_S = 1.0  # whatever the operator
 _PATIENCE_S = 3.0
@@ -149,7 +150,7 @@ class SerialTarget(Target):
                     self._commands(0.3).set_baud(0)
                     self._change_baud(_FIRST_BAUD)
                     time.sleep(_SETTLE_S)
-                    self._open.channel.write(b"\0")  # ends whatever it may have taken for text meanwhile
+                    self._ask(_LOOK_S)  # its frames end whatever the device may have taken for text meanwhile
                     self._open.drain()
             self._open.close()
         self._at_end.close()
@@ -377,16 +378,17 @@ class SerialTarget(Target):
     def _echoes(self) -> bool:
         assert self._link is not None
         damaged = self._link.damaged
-        resent = self._link.resent
         try:
+            device_damaged = self._commands(_ECHO_S).info().get("damaged_frames")
             for number in range(_ECHOES):
                 sent = bytes([0x00, 0xFF, 0x55, 0xAA][number] for _ in range(_ECHO_BYTES // 2))
                 sent += secrets.token_bytes(_ECHO_BYTES - len(sent))
-                if self._link.request(Request.ECHO, sent, allowance_s=_LOOK_S) != sent:
+                if self._link.request(Request.ECHO, sent, allowance_s=_ECHO_S) != sent:
                     return False
+            unhurt = self._commands(_ECHO_S).info().get("damaged_frames") == device_damaged
         except (NoAnswer, Refused, ProtocolError, TargetError, Fault):
             return False
-        return self._link.damaged == damaged and self._link.resent - resent <= 1
+        return unhurt and self._link.damaged == damaged
 
     def _change_baud(self, baud: int) -> None:
         if self._open is not None:
