@@ -212,6 +212,7 @@ _MARKERS = (
     ("/firmware/interpreter/", "engine"),
     ("/firmware/engine/", "engine"),
     ("/firmware/kernels/", "kernels"),
+    ("/upstream/cmsis-nn/", "kernels"),
     ("/firmware/link/", "link"),
     ("/firmware/app/", "app"),
 )

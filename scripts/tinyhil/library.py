@@ -37,8 +37,7 @@ CMSIS_NN = "cmsis-nn"
 """Its tree's name."""
 
 # It has vector code of its own where a core has vectors; what GCC makes beside it is slower (Cortex-M55: by 0.5 %).
-# Its sums wrap, and it shifts negative numbers left: defined only so.
-_CMSIS_NN_FLAGS = ("-fno-tree-vectorize", "-fwrapv")
+_CMSIS_NN_FLAGS = ("-fno-tree-vectorize",)
 # Its way to requantize on a Cortex-M4, by its README the slower one elsewhere; the same bits. A DS-CNN takes 6 % less.
 _CMSIS_NN_FLAGS_OF = {"-mcpu=cortex-m4": ("-DCMSIS_NN_USE_REQUANTIZE_INLINE_ASSEMBLY",)}
 # Parsing what these include is four fifths of the time that a kernel takes to compile.

@@ -4,7 +4,6 @@
 // Scratch: what the library asks for. Persistent: 8 bytes a channel.
 #include "kernels/cmsis_nn/common.h"
 #include "kernels/cmsis_nn/ops.h"
-#include "kernels/ops.h"
 #include "kernels/reference/conv_common.h"
 
 namespace tinyhil {
@@ -26,10 +25,8 @@ bool PrepareConv(Prepare& op) {
   ConvTensors tensors;
   Table options;
   if (!CheckConvBase(op, kConvFields, &base, &tensors, &options)) return false;
-  const int32_t group_channels = tensors.filter.dim(3), groups = base.input_channels / group_channels;
-  if (groups * group_channels != base.input_channels || base.output_channels % groups != 0) {
-    return op.Hand(kOp_CONV_2D);  // to be refused there
-  }
+  int32_t groups;
+  if (!CheckGroups(op, base, tensors.filter, &groups)) return false;
   ConvData d = {};
   d.filter = base.filter;
   d.bias = base.stage.bias;

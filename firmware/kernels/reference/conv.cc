@@ -25,15 +25,7 @@ bool PrepareConv(Prepare& op) {
   Table options;
   if (!PrepareConvBase(op, kConvFields, &d, &filter, &options)) return false;
   d.group_channels = filter.dim(3);
-  d.groups = d.input_channels / d.group_channels;
-  if (d.groups * d.group_channels != d.input_channels) {
-    return op.Fail(Code::kModelMalformed, "filter", "its channels do not divide the input's",
-                   static_cast<uint32_t>(d.group_channels), static_cast<uint32_t>(d.input_channels));
-  }
-  if (d.groups == 0 || d.output_channels % d.groups != 0) {
-    return op.Fail(Code::kModelMalformed, "filter", "its outputs are not shared out evenly between the groups",
-                   static_cast<uint32_t>(d.output_channels), static_cast<uint32_t>(d.groups));
-  }
+  if (!CheckGroups(op, d, filter, &d.groups)) return false;
   d.patch_size = static_cast<int32_t>(filter.elements) / d.output_channels;
   d.patch = nullptr;
   ConvData* data = op.Data<ConvData>();

@@ -37,6 +37,20 @@ bool CheckConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, ConvTe
          ReadOutputStage(op, 2, output, static_cast<uint32_t>(base->output_channels), activation, &base->stage);
 }
 
+bool CheckGroups(Prepare& op, const ConvBase& base, const Tensor& filter, int32_t* groups) {
+  const int32_t group_channels = filter.dim(3);
+  *groups = base.input_channels / group_channels;
+  if (*groups * group_channels != base.input_channels) {
+    return op.Fail(Code::kModelMalformed, "filter", "its channels do not divide the input's",
+                   static_cast<uint32_t>(group_channels), static_cast<uint32_t>(base.input_channels));
+  }
+  if (*groups == 0 || base.output_channels % *groups != 0) {
+    return op.Fail(Code::kModelMalformed, "filter", "its outputs are not shared out evenly between the groups",
+                   static_cast<uint32_t>(base.output_channels), static_cast<uint32_t>(*groups));
+  }
+  return true;
+}
+
 bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tensor* filter, Table* options) {
   ConvTensors tensors;
   if (!CheckConvBase(op, fields, base, &tensors, options)) return false;

@@ -43,6 +43,9 @@ struct ConvTensors {
 // `tensors` and `options` are for what is left to check.
 bool CheckConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, ConvTensors* tensors, Table* options);
 
+// How many groups of channels a CONV_2D has; fails where they do not come out even.
+bool CheckGroups(Prepare& op, const ConvBase& base, const Tensor& filter, int32_t* groups);
+
 // The same, with multipliers; `filter` and `options` are for what is left to check.
 bool PrepareConvBase(Prepare& op, const ConvFields& fields, ConvBase* base, Tensor* filter, Table* options);
 
