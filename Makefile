@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each target sets up all that it needs, once (scripts/setup.sh). ARGS are handed on: make matrix ARGS='--boards mps2_an386'
-.PHONY: help matrix renode test conformance coverage fuzz lint bench clean
+.PHONY: help matrix renode test conformance coverage defects operators fuzz lint bench clean
 
 help:
 	@echo 'make matrix   every model on every emulated board: table, out/matrix.json, out/matrix.xml'
 	@echo 'make renode   every model on every board that Renode emulates: out/renode/'
 	@echo 'make test     the test suite'
 	@echo 'make conformance N=10000   so many cases of every operator against the oracle; ARGS="MUL SUB" for some'
+	@echo 'make operators   the README'"'"'s operator table, from what the conformance cases come to'
+	@echo 'make defects  defects planted in the kernels, one at a time: every one must be noticed'
 	@echo 'make coverage N=500   the branches of the kernels that so many cases take'
 	@echo 'make fuzz     five minutes of libFuzzer on the model reader; ARGS="link --seconds 3600" on the link for an hour'
 	@echo 'make lint     ruff, mypy --strict, clang-format'
@@ -36,6 +38,14 @@ conformance:
 coverage:
 	@scripts/setup.sh test
 	@PYTHONPATH=tests:tests/kernels .venv/bin/python -m conformance.coverage --count $(N) $(ARGS)
+
+defects:
+	@scripts/setup.sh test
+	@PYTHONPATH=tests:tests/kernels .venv/bin/python -m conformance.defects --count $(N) $(ARGS)
+
+operators:
+	@scripts/setup.sh test
+	@PYTHONPATH=tests:tests/kernels .venv/bin/python -m conformance.table
 
 fuzz:
 	@scripts/setup.sh fuzz

@@ -31,6 +31,7 @@ class Tally:
     """What an operator's cases came to."""
 
     equal: int = 0
+    without_oracle: int = 0  # of these, held against what the case expects
     refused: int = 0  # by both
     declared: Counter[str] = field(default_factory=Counter)  # reasons
     types: set[str] = field(default_factory=set)  # of inputs and outputs, in cases that ran
@@ -75,8 +76,9 @@ class Conformance:
         self._engine = HostEngine(program)
         self._oracle = Oracle()
 
-    def close(self) -> None:
-        self._engine.close()
+    def close(self, check: bool = True) -> None:
+        """Unless `check` is false, a leak or another report of a sanitizer is an error."""
+        self._engine.close(check)
         self._oracle.close()
 
     def run(self, name: str, numbers: range, keep: int = 3) -> Tally:
@@ -166,6 +168,7 @@ class Conformance:
             if got.paths != want:
                 return f"computed by {got.paths}, not by {want}"
         tally.equal += 1
+        tally.without_oracle += case.expected is not None
         tally.types.update(case.input_types, case.output_types)
         return ""
 

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from conformance import table
 from conformance.operators import OPERATORS
 from conformance.runner import Conformance, store
 from tinyhil.model import supported_operators
 from tinyhil.model.support import supported_types
 
 CASES = int(os.environ.get("TINYHIL_TEST_CASES", "500"))
+
+
+def test_the_readme_lists_the_operators_of_the_firmware() -> None:
+    assert set(table.rows_in(table.README.read_text(encoding="utf-8"))) == supported_operators("builtin")
 
 
 def test_every_operator_of_the_firmware_has_cases() -> None:
@@ -38,4 +43,7 @@ def test_an_operator_equals_the_oracle_bit_for_bit(name: str, conformance: Confo
         pytest.fail(f"{small}\n{path}: make conformance ARGS='--replay {path}'", pytrace=False)
     assert tally.cases == CASES
     assert tally.equal >= CASES // 2, "cases that are refused show little"
+    if CASES == table.CASES:
+        rows = table.rows_in(table.README.read_text(encoding="utf-8"))
+        assert rows.get(name) == table.row(name, tally), "the README's table is not up to date: make operators"
     assert tally.types == supported_types(name), "scripts/tinyhil/model/support.py"

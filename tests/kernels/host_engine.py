@@ -75,7 +75,7 @@ def build_host_engine(
 
     def object_of(source: Path) -> Path:
         digest = common.copy()
-        for path in _with_headers(source, firmware):
+        for path in with_headers(source, firmware):
             digest.update(path.read_bytes())
         return objects / f"{source.stem}-{digest.hexdigest()[:16]}.o"
 
@@ -112,7 +112,7 @@ def build_host_engine(
     return program
 
 
-def _with_headers(source: Path, firmware: Path) -> list[Path]:
+def with_headers(source: Path, firmware: Path) -> list[Path]:
     """The source and the firmware's headers that it includes, directly or not."""
     found = [source]
     for path in found:
