@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501 - a defect a line reads best
 """make defects: plants a defect at a time in a copy of the kernels, and looks whether the cases notice.
 
 Each is one that a person could write: a rounding, a zero point, padding, a stride, a bound, a width, an order. Ends
@@ -16,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.runner import Conformance
 from host_engine import HERE, with_headers
 
+from conformance.runner import Conformance
 from tinyhil import assets
 
 FLAGS = ["-std=c++17", "-O0", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-w"]
@@ -63,7 +64,7 @@ DEFECTS = [
     Defect("stride", "CONV_2D", "conv.cc", "y0 + ky * d.y.dilation", "y0 + ky"),
     Defect("stride", "MAX_POOL_2D", "pool_common.h", "ox * d.x.stride - d.x.pad", "ox * d.y.stride - d.x.pad"),
     Defect("stride", "SPACE_TO_BATCH_ND", "space_to_batch_nd.cc", "x += d.block_w", "x += d.block_h"),
-    Defect("stride", "ADD", "broadcast.cc", "out->step[k][rank - 1] * out->dims[rank - 1]", "elements[k]"),
+    Defect("stride", "ADD", "broadcast.cc", "step[k] == out->step[k][rank - 1]", "step[0] == out->step[0][rank - 1]"),
     Defect("bounds", "CONV_2D", "conv.cc", "if (y < 0 || y >= d.y.input)", "if (y < 0 || y > d.y.input)"),
     Defect("bounds", "SOFTMAX", "softmax.cc", "for (int32_t i = 1; i < d.depth; ++i) highest",
            "for (int32_t i = 1; i + 1 < d.depth; ++i) highest"),

@@ -28,6 +28,7 @@ class Operator:
     generate: Callable[[Draw], Case]
     refuses: Mapping[str, str] = field(default_factory=dict)
     runs: Mapping[str, str] = field(default_factory=dict)
+    without_oracle: bool = False  # its cases bring what they expect
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -36,7 +37,10 @@ _Generator = Callable[[Draw], Case]
 
 
 def operator(
-    *names: str, refuses: Mapping[str, str] | None = None, runs: Mapping[str, str] | None = None
+    *names: str,
+    refuses: Mapping[str, str] | None = None,
+    runs: Mapping[str, str] | None = None,
+    without_oracle: bool = False,
 ) -> Callable[[_Generator], _Generator]:
     """Registers a generator, for several operators if it takes the name as second argument."""
 
@@ -44,7 +48,7 @@ def operator(
         for name in names:
             bound = generate if len(names) == 1 else (lambda draw, name=name: generate(draw, name))
             assert name not in OPERATORS, f"{name} has two generators"
-            OPERATORS[name] = Operator(name, bound, dict(refuses or {}), dict(runs or {}))
+            OPERATORS[name] = Operator(name, bound, dict(refuses or {}), dict(runs or {}), without_oracle)
         return generate
 
     return register
