@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HARD_SWISH, x * clamp(x + 3, 0, 6) / 6: int8 and float.
 //
-// int8 in 16-bit fixed point, whose saturations and one wrap are part of the result. Persistent: 256 bytes where the
+// int8 in 16-bit fixed point, whose saturations are part of the result. Persistent: 256 bytes where the
 // tensor has as many values.
 #include "kernels/ops.h"
 #include "kernels/reference/unary.h"
@@ -40,7 +40,7 @@ int8_t One(const HardSwishData& d, int32_t value) {
   gate = (gate + (1 << 15)) >> 1;
   const int32_t product = gate * unshifted / (1 << 15);  // towards zero
   const int32_t output = RoundingShiftRight(product, -d.output.shift) + d.output_zero_point;
-  return static_cast<int8_t>(Clamp(static_cast<int16_t>(output), -128, 127));
+  return static_cast<int8_t>(Clamp(output, -128, 127));
 }
 
 // A 31-bit multiplier's upper 16 bits, rounded.

@@ -81,7 +81,7 @@ def hard_swish(draw: Draw) -> Case:
     net = Net(draw)
     shape, type = unary_shape(draw), draw.pick(["int8", "int8", "int8", "float32"])
     one, other = quantization(draw, type, 1e-4, 8.0), quantization(draw, type, 1e-3, 1.0)
-    if type == "int8" and draw.chance(4):  # the output's units so small that 16 bits overflow
+    if type == "int8" and draw.chance(4):  # the output's units so small that 16 bits are full
         other = {"scale": float(np.float32(one["scale"] / draw.between(60, 130))), "zero_point": 127}
     net.operator("HARD_SWISH", [net.input(shape, type, **one)], [net.output(shape, type, **other)])
     return net.case()
