@@ -11,6 +11,7 @@ Ends with 1 where an output differs, a count does not repeat, or a figure is abo
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -29,12 +30,15 @@ from tinyhil.board import load_board
 from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.elf import symbol_sizes
+from tinyhil.errors import MissingTool
 from tinyhil.matrix import own_models
 from tinyhil.model import Model, load_model
+from tinyhil.record import ENGINES, KERNELS
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_MODELS = Path(os.environ.get("TINYHIL_TEST_MODELS", ROOT.parent / "shared" / "models"))
 BOARDS = ("mps2_an385", "mps2_an386", "mps2_an500", "mps2_an505", "mps3_an547")
+PAIRS_BOARD = "mps2_an386"
 REPEATS = 20
 
 # tflite-micro 90b983c2b with its pinned CMSIS-NN, GCC 12.2.1 -O2, QEMU 7.2; instructions per inference:
@@ -77,12 +81,12 @@ class Run:
     set_up: int
 
 
-def run(board_name: str, model: Model, vectors: int) -> Run:
+def run(board_name: str, model: Model, vectors: int, engine: str = "builtin", kernels: str = "reference") -> Run:
     """All golden vectors with every operator's checksums, then the plain inference REPEATS times."""
     board = load_board(board_name)
     goldens = golden.golden_for(model)
     goldens = goldens.subset(range(min(vectors, len(goldens))))
-    with Device.open(board, "qemu", build_image(board), model) as device:
+    with Device.open(board, "qemu", build_image(board, engine=engine, kernels=kernels), model) as device:
         loaded = device.load(model)
         tally = verdict.run_golden(device, goldens)
         counts = {device.run([series[0] for series in goldens.inputs]).units for _ in range(REPEATS)}
@@ -92,14 +96,46 @@ def run(board_name: str, model: Model, vectors: int) -> Run:
     return Run(tally.difference is None, count, not counts, loaded.arena_used, memory.stack_peak, set_up)
 
 
-def bundled_bytes(board_name: str, model: Model) -> dict[str, int]:
+def bundled_bytes(board_name: str, model: Model, engine: str = "builtin", kernels: str = "reference") -> dict[str, int]:
     """Code and data of an image with only this model's operators, by group; the model itself is left out."""
     operators = sorted({op.name for op in model.operators})
-    image = build_image(load_board(board_name), model=Path(model.path), ops=operators)
+    board = load_board(board_name)
+    image = build_image(board, engine=engine, kernels=kernels, model=Path(model.path), ops=operators)
     groups: dict[str, int] = {}
     for symbol in symbol_sizes(image.elf):
         groups[symbol.group] = groups.get(symbol.group, 0) + symbol.bytes
     return groups
+
+
+def pairs_table(models: dict[str, Path], vectors: int, found: dict[str, Any]) -> Table:
+    """Every pair of engine and kernels whose sources are here, on the Cortex-M4F: what it costs, beside the peer."""
+    table = Table(title=f"Engines and kernels on the Cortex-M4F: instructions, arena, bytes as above, beside {PEER}")
+    for heading in ("model", "pair", "exact", "instructions", "peer", "ratio", "arena", "bytes", "peer's"):
+        table.add_column(heading, justify="left" if heading in ("model", "pair") else "right")
+    for name, path in models.items():
+        model = load_model(path)
+        for engine, kernels in itertools.product(ENGINES, KERNELS):
+            try:
+                result = run(PAIRS_BOARD, model, vectors, engine, kernels)
+                groups = bundled_bytes(PAIRS_BOARD, model, engine, kernels)
+            except MissingTool as error:
+                if not error.requirement:
+                    raise
+                table.add_row(name, f"{engine}/{kernels}", f"not here: {error.requirement}")
+                continue
+            together = sum(groups.get(group, 0) for group in COUNTED_GROUPS)
+            found.setdefault("pairs", {})[f"{name} {engine}/{kernels}"] = {**vars(result), "bytes": together}
+            if not result.exact:
+                found["failures"].append(f"{name} with {engine}/{kernels}: outputs differ from the golden set")
+            column = KERNELS.index(kernels)
+            count, size = PEER_INSTRUCTIONS[PAIRS_BOARD].get(name), PEER_BYTES.get(name)
+            table.add_row(
+                name, f"{engine}/{kernels}", "yes" if result.exact else "NO", f"{result.instructions:,}",
+                millions(count[column]) if count else "", f"{result.instructions / count[column]:.2f}" if count else "",
+                f"{result.arena_used:,}", f"{together:,}", f"{size[column]:,}" if size else "",
+            )  # fmt: skip
+        table.add_section()
+    return table
 
 
 def warm(*arguments: str) -> tuple[int, float]:
@@ -177,6 +213,7 @@ def main() -> int:
             f"{cmsis_nn:,}" if cmsis_nn else "", f"{groups.get('link', 0):,}", f"{groups.get('app', 0):,}",
         )  # fmt: skip
     console.print(size)
+    console.print(pairs_table(models, arguments.vectors, found))
 
     with tempfile.TemporaryDirectory() as out:
         status, seconds = warm("matrix", "--out", out)

@@ -275,7 +275,8 @@ class _Sources:
 
     def _library_defines(self) -> tuple[str, ...]:
         """What a source that sees the libraries' headers must define as the libraries do: layouts hang on it."""
-        return tuple(dict.fromkeys(define for library in self._libraries for define in library.defines))
+        defines = [word for library in self._libraries for word in library.defines if word.startswith("-D")]
+        return tuple(dict.fromkeys(defines))
 
     def _kernel_files(self) -> list[Path]:
         """The set's own sources, over those of the reference set: another set calls them for what it cannot do.
