@@ -213,6 +213,9 @@ _MARKERS = (
     ("/firmware/engine/", "engine"),
     ("/firmware/kernels/", "kernels"),
     ("/upstream/cmsis-nn/", "kernels"),
+    ("/upstream/tflite-micro/tensorflow/lite/micro/kernels/", "kernels"),
+    ("/upstream/tflite-micro/tensorflow/lite/kernels/", "kernels"),
+    ("/upstream/", "engine"),
     ("/firmware/link/", "link"),
     ("/firmware/app/", "app"),
 )
