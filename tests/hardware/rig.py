@@ -293,7 +293,7 @@ class EmulatedBoard:
         threading.Timer(0.2, self._chatter).start()
 
     def _chatter(self) -> None:
-        for _ in range(20):
+        for _ in range(100):
             with self._lock:
                 self.to_host.put(b"m-init-done\r\nm-ready\r\n", time.monotonic())
             time.sleep(0.05)

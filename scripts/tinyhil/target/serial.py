@@ -85,6 +85,7 @@ class SerialTarget(Target):
         self._flasher: Flasher | None = None
         self._link: Link | None = None
         self._info: dict[str, str] = {}
+        self._garbage = b""  # heard since it last answered
         self._flashed: list[str] = []
         self._recovered = ""
         self._baud = _FIRST_BAUD
@@ -241,10 +242,13 @@ class SerialTarget(Target):
             self._ask_session(allowance_s)
             self._info = self._commands(allowance_s).info()
         except (NoAnswer, Refused, ProtocolError, TargetError):
+            if self._link is not None and self._link.garbled:
+                self._garbage = self._link.unreadable
             return None
         except Fault as fault:
             self._last_words = f"it reports a fault of its own: {fault}"
             return None
+        self._garbage = b""
         return self._info
 
     def _ask_session(self, allowance_s: float) -> None:
@@ -256,7 +260,7 @@ class SerialTarget(Target):
         return Commands(self._link, allowance_s=allowance_s)
 
     def _garbled(self) -> bool:
-        return self._link is not None and self._link.garbled
+        return bool(self._garbage)
 
     def _trouble(self, *, after_reset: bool = False) -> TargetError:
         """Why nobody answers."""
@@ -271,11 +275,10 @@ class SerialTarget(Target):
         )
 
     def _garbled_line(self) -> GarbledLine:
-        assert self._link is not None
         return GarbledLine(
             f"what comes from {self._where()} at {self._baud:,} baud is neither frames nor text: another baud rate?",
             next_step=f"The firmware starts at {_FIRST_BAUD:,} baud. Reset the board; check ground and cable.",
-            details=f"received: {self._link.unreadable[:48].hex(' ')}",
+            details=f"received: {self._garbage[:48].hex(' ')}",
         )
 
     def _where(self) -> str:
