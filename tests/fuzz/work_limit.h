@@ -9,11 +9,11 @@
 // Operators times the bytes that they write: every byte takes at most some thousand steps, those of a filter.
 inline bool LittleWork(const tinyhil::Engine& engine) {
   uint32_t written = 0;
-  for (uint32_t op = 0; op < engine.OpCount() && written < 1u << 17; ++op) {
+  for (uint32_t op = 0; op < engine.OpCount() && written < 1u << 14; ++op) {
     tinyhil::Bytes bytes;
     for (uint32_t k = 0; engine.OpTensor(op, tinyhil::Access::kWritten, k, &bytes); ++k) written += bytes.size;
   }
-  return written < 1u << 17;
+  return written < 1u << 14;
 }
 
 #endif  // TINYHIL_TESTS_FUZZ_WORK_LIMIT_H_
