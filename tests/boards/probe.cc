@@ -100,9 +100,10 @@ void port::ReportFault(const Fault& fault) {
       SayNumber(port::ModelSlot().bytes);
       SayNumber(port::StackBytes());
       SayNumber(port::StackPeakBytes());
-    } else if (command == 'w') {  // both ends of the arena and of the slot hold what is written
+    } else if (command == 'w') {  // both ends of the arena, and of a slot that is RAM, hold what is written
       const port::Region regions[] = {port::Arena(), port::ModelSlot()};
       for (const port::Region& region : regions) {
+        if (region.base == port::ModelSlot().base && !port::ModelSlotWritable()) continue;
         region.base[0] = 0x5A;
         region.base[region.bytes - 1] = 0xA5;
         SayNumber(static_cast<uint32_t>(region.base[0]) << 8 | region.base[region.bytes - 1]);

@@ -135,7 +135,7 @@ def test_arena_and_slot_are_what_the_board_file_says(start: Start, name: str) ->
         assert arena_base + arena_bytes == ram.end
         assert slot_base == loaded.slot.base
         assert stack_bytes == loaded.stack_bytes
-    assert probe.ask("w") == [0x5AA5, 0x5AA5]
+    assert probe.ask("w") == [0x5AA5] * (2 if loaded.slot.writable else 1)
 
 
 @pytest.mark.parametrize("name", ON_QEMU + ON_HOST)
@@ -225,20 +225,24 @@ def test_the_count_survives_the_wrap_of_its_24_bits(start: Start, name: str) -> 
 @pytest.mark.parametrize(("kind", "expected"), [("u", "UsageFault"), ("a", "UsageFault"), ("b", "BusFault")])
 def test_a_fault_is_reported_with_its_registers(start: Start, name: str, kind: str, expected: str) -> None:
     probe, loaded = start(name), load_board(name)
+    if kind == "b" and loaded.targets["qemu"].machine == "microbit":
+        pytest.skip("QEMU's nRF51 swallows a write to nowhere")
     reported, (pc, lr, sp, cfsr, _, bfar) = probe.fault(kind)
     flash, ram = loaded.memory["flash"], loaded.memory["ram"]
-    assert reported == expected
+    v6m = loaded.core == "Cortex-M0"  # it has but one kind of fault, and no register that says why
+    assert reported == ("HardFault" if v6m else expected)
     assert flash.base <= pc < flash.end
     assert flash.base <= lr < flash.end
     assert ram.base < sp < ram.base + 16 * 1024
-    assert cfsr != 0
-    assert kind != "b" or bfar == 0xF0000000
+    assert v6m or cfsr != 0
+    assert v6m or kind != "b" or bfar == 0xF0000000
 
 
 @pytest.mark.parametrize("name", ON_QEMU)
 def test_a_stack_overflow_is_reported_as_such(start: Start, name: str) -> None:
+    """A Cortex-M0 has neither a stack limit nor a guard: its stack ends where its RAM does, with a fault."""
     reported, _ = start(name).fault("s")
-    assert reported == "StackOverflow"
+    assert reported == ("HardFault" if load_board(name).core == "Cortex-M0" else "StackOverflow")
 
 
 @pytest.mark.needs("arm-gcc", "qemu")
