@@ -299,9 +299,11 @@ class EmulatedBoard:
             time.sleep(0.05)
 
     def poke(self, address: int, data: bytes) -> None:
-        """Changes the board's memory behind its back."""
+        """Changes the board's memory behind its back; the rate of its UART at once."""
         with self._lock:
             self._ask_memory(b"b64write %#x %#x %s\n" % (address, len(data), base64.b64encode(data)))
+            if address == _UART_DIVIDER:
+                self._board_baud = self._next_baud = _UART_CLOCK_HZ // int.from_bytes(data, "little")
 
     def board_baud(self, now: float) -> int:
         if self._memory is not None and now - self._divider_read > 0.004:
