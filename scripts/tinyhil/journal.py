@@ -28,7 +28,9 @@ class Journal:
             if resume and self.path.exists():
                 self.found, whole_bytes = _read(self.path)
                 os.truncate(self.path, whole_bytes)
-            self._file = self.path.open("ab" if resume else "wb")
+            elif self.path.exists():
+                os.truncate(self.path, 0)
+            self._file = self.path.open("ab")  # two matrices in one folder append whole lines each
         except OSError as error:
             raise self._unwritable(error) from error
 
