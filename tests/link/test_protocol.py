@@ -64,4 +64,5 @@ def test_checksums_of_the_examples_are_right():
 def test_text_commands_in_the_description_are_those_of_the_firmware():
     source = (assets.firmware_dir() / "app" / "text_commands.cc").read_text(encoding="utf-8")
     commands = re.findall(r'^    \{"(\w+)", "', source, re.MULTILINE)
-    assert [re.match(r"`hil (\w+)", row[0])[1] for row in described("Text")[1:]] == commands
+    named = [re.match(r"`hil (\w+)", row[0]) for row in described("Text")]
+    assert [found[1] for found in named if found] == commands

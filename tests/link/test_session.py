@@ -467,7 +467,7 @@ def test_a_run_by_text_needs_the_inputs_checksum_too(fresh, vectors):
 
 
 def test_an_unknown_command_is_named(fresh):
-    assert fresh.lines(b"infer 3 4%") == ["e-[Unknown command: infer]"]
+    assert fresh.lines(b"dance 3 4%") == ["e-[Unknown command: dance]"]
     assert fresh.lines(b"hil dance *?%")[0].startswith(f"hil error code={Status.UNKNOWN_REQUEST.value} ")
     assert fresh.lines(b"\x01\x02%") == ["e-[Unreadable command]"]
 
