@@ -74,6 +74,11 @@ look() {
   arm_has libstdc++.a || need libstdc++-arm-none-eabi-newlib "C++ headers of the boards' firmware"
   have qemu-system-arm || need qemu-system-arm "emulator of the boards"
   have g++ || need g++ "the same firmware as a host process"
+  if [[ $profile == test ]]; then
+    have cmake || need cmake "tests of the Zephyr module without Zephyr"
+    have ninja || need ninja-build "the same"
+    have dtc || need device-tree-compiler "tests of the Zephyr boards' overlays"
+  fi
   # Ubuntu's is no package but a snap; without one the tests of the report's page are skipped.
   if [[ $profile == test ]] && ! have chromedriver && grep -qs '^ID=debian' /etc/os-release; then
     need chromium-driver "tests of the report's page, in its browser"

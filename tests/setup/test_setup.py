@@ -47,6 +47,9 @@ FAKES = {
     "qemu-system-arm": "",
     "g++": "",
     "chromedriver": "",
+    "cmake": "",
+    "ninja": "",
+    "dtc": "",
     "id": "echo ${FAKE_UID:-0}",
     "apt-get": """
 echo "apt-get $*" >>"$LOG"
