@@ -31,6 +31,7 @@ from typing import Any
 from tinyhil import __version__
 from tinyhil.assets import cache_dir, firmware_dir
 from tinyhil.board import Board, Region
+from tinyhil.build_cache import build_lock, unwritable
 from tinyhil.errors import (
     BadInput,
     BuildFailed,
@@ -641,30 +642,15 @@ class _Build(_Sources):
 
         Correctness does not hang on it: where the file system has no locks, both build, and one's result stays.
         """
-        import filelock
-
-        folder = self._root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{_digest(self._tool.identity, self._flags, self._engine)}.lock")
-        try:
-            try:
-                lock.acquire(timeout=0)
-            except filelock.Timeout:
-                self._say("waiting for another build of the same board")
-                lock.acquire()
-        except NotImplementedError:
+        name = _digest(self._tool.identity, self._flags, self._engine)
+        with contextlib.ExitStack() as held:
+            # Not every file system has locks.
+            with contextlib.suppress(NotImplementedError):
+                held.enter_context(build_lock(self._root, name, self._say))
             yield
-            return
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _unwritable(self, why: str) -> OutputUnwritable:
-        return OutputUnwritable(
-            f"The build cache {self._root} cannot be written: {why}",
-            next_step="Make room there or make it writable, or name another folder in TINYHIL_CACHE.",
-        )
+        return unwritable(self._root, why)
 
     def _say(self, text: str) -> None:
         if self._progress is not None:

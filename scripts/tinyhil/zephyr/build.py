@@ -29,6 +29,7 @@ from tinyhil import __version__
 from tinyhil.assets import cache_dir, firmware_dir, zephyr_app_dir
 from tinyhil.board import Board, Region
 from tinyhil.build import Image
+from tinyhil.build_cache import build_lock, unwritable
 from tinyhil.errors import (
     ArenaOverflow,
     BadInput,
@@ -217,26 +218,11 @@ class _Build:
     @contextlib.contextmanager
     def _lock(self, name: str) -> Iterator[None]:
         """A build folder is one process's: a second one waits."""
-        import filelock
-
-        folder = self._root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            self._say("waiting for another build of the same board")
-            lock.acquire()
-        try:
+        with build_lock(self._root, name, self._say):
             yield
-        finally:
-            lock.release()
 
     def _unwritable(self, why: str) -> OutputUnwritable:
-        return OutputUnwritable(
-            f"The build cache {self._root} cannot be written: {why}",
-            next_step="Make room there or make it writable, or name another folder in TINYHIL_CACHE.",
-        )
+        return unwritable(self._root, why)
 
     def _say(self, text: str) -> None:
         if self._progress is not None:
