@@ -9,9 +9,10 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from host_engine import build_host_engine
+from host_engine import HostEngine, build_host_engine
 
 from conformance.operators import OPERATORS
 from conformance.runner import Conformance, Tally, store
@@ -21,7 +22,7 @@ FAILURES = Path("out") / "conformance"
 
 
 def run_operator(program: Path, name: str, numbers: range) -> tuple[str, Tally, list[str]]:
-    suite = Conformance(program)
+    suite = Conformance(partial(HostEngine, program))
     tally = suite.run(name, numbers)
     stored = [f"{small}\n    {store(small, FAILURES)}" for small in map(suite.shrink, tally.failures[:3])]
     suite.close()
@@ -39,7 +40,7 @@ def main() -> int:
     program = build_host_engine(assets.cache_dir() / "tests")
     if options.replay:
         record = json.loads(options.replay.read_text(encoding="utf-8"))
-        failure = Conformance(program).check(record["operator"], record["choices"])
+        failure = Conformance(partial(HostEngine, program)).check(record["operator"], record["choices"])
         print(failure or "equal")
         return 1 if failure else 0
     unknown = sorted(set(options.operators) - set(OPERATORS))

@@ -15,9 +15,10 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from host_engine import HERE, with_headers
+from host_engine import HERE, HostEngine, with_headers
 
 from conformance.runner import Conformance
 from tinyhil import assets
@@ -137,7 +138,7 @@ def plant(defect: Defect, text: str) -> str:
 
 
 def is_caught(program: Path, defect: Defect, cases: int) -> bool:
-    suite = Conformance(program)
+    suite = Conformance(partial(HostEngine, program))
     try:
         return bool(suite.run(defect.operator, range(cases), keep=1).failures)
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs an operator's cases on the host firmware and in the oracle, and tells where they differ.
+"""Runs an operator's cases in the firmware, on the host or on a device, and in the oracle: where do they differ?
 
 A case is its operator's name and a number, or a list of choices (draw.py). The rules:
 - both run it: every output byte is equal (what a case brings as its expected outputs takes the oracle's place);
@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from host_engine import HostEngine, Ran, Refused
+from host_engine import Ran, Refused
 
 from conformance.draw import Draw
 from conformance.net import Case
@@ -60,20 +61,32 @@ def draw_case(operator: Operator, number: int) -> tuple[list[int], Case]:
     return draw.choices, case
 
 
+class Engine(Protocol):
+    """What runs the firmware's engine: HostEngine, DeviceEngine. One that died of a model raises AssertionError."""
+
+    def run(
+        self, model: bytes, vectors: list[bytes], output_bytes: int, arena_bytes: int, *, keep_state: bool
+    ) -> Ran | Refused: ...
+
+    def close(self, check: bool = True) -> None: ...
+
+
 class Conformance:
-    """A host engine and an oracle, and what to do with them. Close it."""
+    """An engine and an oracle, and what to do with them. Close it."""
 
     def __init__(
         self,
-        program: Path,
+        start: Callable[[], Engine],
         operators: Mapping[str, Operator] = OPERATORS,
         path: Callable[[bytes], str] | None = None,
     ) -> None:
-        """path: whose kernel must compute a model's only operator, in every vector; None: that is not checked."""
-        self._program = program
+        """start: makes the engine, and another after one that died. path: whose kernel must compute a model's only
+        operator, in every vector; None: that is not checked.
+        """
+        self._start = start
         self._operators = operators
         self._path = path
-        self._engine = HostEngine(program)
+        self._engine = start()
         self._oracle = Oracle()
 
     def close(self, check: bool = True) -> None:
@@ -81,11 +94,11 @@ class Conformance:
         self._engine.close(check)
         self._oracle.close()
 
-    def run(self, name: str, numbers: range, keep: int = 3) -> Tally:
+    def run(self, name: str, numbers: Sequence[int], keep: int = 3) -> Tally:
         """Runs the cases of these numbers; stops after `keep` failures."""
         operator, tally = self._operators[name], Tally()
-        for start in range(numbers.start, numbers.stop, 250):
-            batch = range(start, min(start + 250, numbers.stop))
+        for start in range(0, len(numbers), 250):
+            batch = numbers[start : start + 250]
             drawn = [draw_case(operator, number) for number in batch]
             for number, (choices, case), answer in zip(batch, drawn, self._answers(drawn), strict=True):
                 what = self._compare(operator, case, answer, tally)
@@ -146,7 +159,7 @@ class Conformance:
             got = self._engine.run(case.model, inputs, case.output_bytes, 1 << 18, keep_state=case.stateful)
         except AssertionError as report:
             self._engine.close(check=False)
-            self._engine = HostEngine(self._program)
+            self._engine = self._start()
             return f"the firmware died of it: {_first_lines(str(report))}"
         if isinstance(got, Refused) and isinstance(answer, Refusal):
             tally.refused += 1

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
-from host_engine import build_host_engine
+from host_engine import HostEngine, build_host_engine
 
 from conformance.operators import OPERATORS, Operator
 from conformance.oracle import Oracle, Refusal
@@ -94,7 +95,7 @@ def program() -> Path:
 def test_cmsis_nn_equals_the_oracle_on_the_host(name: str, cases: Mapping[str, Operator], program: Path) -> None:
     if name not in cases:
         pytest.skip("no wide cases")
-    suite = Conformance(program, cases, path_of)
+    suite = Conformance(partial(HostEngine, program), cases, path_of)
     tally = suite.run(name, range(ON_HOST if cases is OPERATORS else ON_HOST // 3))
     suite.close()
     assert not tally.failures, tally.failures[0]
