@@ -132,7 +132,8 @@ def test_arena_and_slot_are_what_the_board_file_says(start: Start, name: str) ->
     if name == "native":
         assert arena_bytes == ram.bytes
     else:
-        assert arena_base + arena_bytes == (loaded.slot.base if loaded.slot.base in range(ram.base, ram.end) else ram.end)
+        slot_in_ram = loaded.slot.base in range(ram.base, ram.end)
+        assert arena_base + arena_bytes == (loaded.slot.base if slot_in_ram else ram.end)
         assert slot_base == loaded.slot.base
         assert stack_bytes == loaded.stack_bytes
     assert probe.ask("w") == [0x5AA5] * (2 if loaded.slot.writable else 1)
