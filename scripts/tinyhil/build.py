@@ -369,6 +369,14 @@ class _Sources:
         return f'#include "app/build_info.h"\n\nnamespace tinyhil {{\n\n{lines}\n}}  // namespace tinyhil\n'
 
 
+def operator_table(ops: Sequence[str]) -> str:
+    """The C++ source of the table that a bundled image of the engine builtin has for these operators.
+
+    Raises UnsupportedOperator for one that the engine does not have.
+    """
+    return _Sources("builtin", "reference", Path(), ops)._ops_text(())
+
+
 def custom_operators(sources: Sequence[Path]) -> frozenset[str]:
     """The names under which models find the operators that extra sources register: `{schema::kCustom, "NAME", ...}`.
 

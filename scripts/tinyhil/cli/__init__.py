@@ -46,6 +46,7 @@ COMMANDS = {
     "history": Subcommand("history", "history_group", "Every record, kept: import, export, show."),
     "golden": Subcommand("golden", "golden_group", "Make or verify golden sets."),
     "model": Subcommand("model", "model_command", "What a .tflite file holds, and what would not run."),
+    "embed": Subcommand("embed", "embed_command", "A .tflite file as a C or C++ array, aligned, with its resolver."),
     "boards": Subcommand("boards", "boards_command", "The boards there are."),
     "debug": Subcommand("debug", "debug_command", "A board halted with a GDB server, the model in its slot."),
     "build": Subcommand("build", "build_command", "Build a board's firmware image."),

@@ -130,14 +130,18 @@ def _builtin_operators() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _tflm_operators() -> frozenset[str]:
+def tflm_methods() -> dict[str, str]:
+    """The operators that the engine tflm registers, each with the X of TFLite Micro's method AddX that does it."""
     from tinyhil.assets import firmware_dir
 
     table = firmware_dir() / "engine" / "tflm_ops.h"
-    return frozenset(re.findall(r"^ +OP\((\w+), \w+\)", table.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    return dict(re.findall(r"^ +OP\((\w+), (\w+)\)", table.read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
-_ENGINES: dict[str, Callable[[], frozenset[str]]] = {"builtin": _builtin_operators, "tflm": _tflm_operators}
+_ENGINES: dict[str, Callable[[], frozenset[str]]] = {
+    "builtin": _builtin_operators,
+    "tflm": lambda: frozenset(tflm_methods()),
+}
 
 
 def engine_names() -> tuple[str, ...]:
