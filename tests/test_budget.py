@@ -166,9 +166,9 @@ def test_a_budget_for_a_model_that_is_not_there_is_refused(tmp_path):
 
 @pytest.mark.needs("native")
 def test_the_command_holds_a_model_to_its_budget(tmp_path):
-    from tinyhil.matrix import own_models
+    from tinyhil.matrix import own_model
 
-    digits = next(path for path in own_models() if path.stem == "digits")
+    digits = own_model("digits")
     path: Path = tmp_path / "budgets.yaml"
     path.write_text("budgets: [{model: digits, arena: 16}]")
     result = CliRunner().invoke(

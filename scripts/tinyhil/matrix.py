@@ -97,6 +97,14 @@ def own_models() -> list[Path]:
     return sorted((firmware_dir() / "models").rglob("*.tflite"))
 
 
+def own_model(name: str) -> Path:
+    """The one of the project's own models that has this name. Raises LookupError where none has."""
+    for path in own_models():
+        if path.stem == name:
+            return path
+    raise LookupError(f"tinyhil has no model of its own named {name}")
+
+
 def plan_cells(
     places: Sequence[tuple[str, str, str]],
     models: Sequence[Path],

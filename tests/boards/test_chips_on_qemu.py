@@ -16,7 +16,7 @@ from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.errors import ArenaOverflow
 from tinyhil.golden import golden_for
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.verdict import assert_golden
 
@@ -45,7 +45,7 @@ def stm32f405(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("chip", ["stm32f405", "microbit"])
 def test_every_output_and_every_operator_is_the_oracles(chip: str, request: pytest.FixtureRequest) -> None:
-    board, (path,) = load_board(request.getfixturevalue(chip) if chip == "stm32f405" else chip), own_models()
+    board, path = load_board(request.getfixturevalue(chip) if chip == "stm32f405" else chip), own_model("digits")
     model = load_model(path)
     with Device.open(board, "qemu", build_image(board), model) as opened:
         opened.load(model)

@@ -7,7 +7,7 @@ import pytest
 
 from tinyhil.board import board_names, load_board
 from tinyhil.build import Image, build_image
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 
 BARE_METAL = [name for name in board_names() if (spec := load_board(name).bare_metal) and spec.compiler != "host"]
@@ -39,7 +39,7 @@ def test_a_slot_image_leaves_the_slot_free(name: str) -> None:
 
 def test_a_bundled_image_fits(name: str) -> None:
     board = load_board(name)
-    (model,) = own_models()
+    model = own_model("digits")
     image = build_image(board, model=model, ops=sorted({op.name for op in load_model(model).operators}))
     assert model.stat().st_size < image.flash_bytes <= board.memory["flash"].bytes
     for start, end in loaded_and_used(image):

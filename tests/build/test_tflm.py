@@ -12,7 +12,7 @@ from tinyhil.build import Image, build_image
 from tinyhil.device import Device
 from tinyhil.elf import symbol_sizes
 from tinyhil.errors import ArenaOverflow, MalformedModel, UnsupportedOperator
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import Model, load_model, parse_model
 from tinyhil.runner import image_identity
 from tinyhil.upstream import find_tflm
@@ -24,7 +24,7 @@ BOARD = "mps2_an386"
 
 @pytest.fixture(scope="module")
 def digits() -> Model:
-    return load_model(own_models()[0])
+    return load_model(own_model("digits"))
 
 
 @pytest.fixture(scope="module")

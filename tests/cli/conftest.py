@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tinyhil.golden import load
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 
 TINYHIL = Path(sys.executable).with_name("tinyhil")
 
@@ -39,8 +39,7 @@ def tinyhil(tmp_path):
 @pytest.fixture(scope="session")
 def digits() -> Path:
     """The project's own model, with a stored golden set beside it."""
-    (path,) = own_models()
-    return path
+    return own_model("digits")
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from tests.records import passed
 
 from tinyhil.cli import cli
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.record import Figure
 
-DIGITS = next(path for path in own_models() if path.stem == "digits")
+DIGITS = own_model("digits")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tinyhil.device import Device
 from tinyhil.diagnose import diagnose
 from tinyhil.errors import OutputMismatch
 from tinyhil.golden import golden_for
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.record import Diagnosis
 from tinyhil.verdict import assert_golden, run_golden
@@ -124,7 +124,7 @@ DEFECTS = {
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_model(next(path for path in own_models() if path.stem == "digits"))
+    return load_model(own_model("digits"))
 
 
 def plant(tmp_path: Path, monkeypatch, *defects: Defect) -> None:

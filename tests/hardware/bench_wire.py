@@ -28,7 +28,7 @@ from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.flash.hexfile import elf_segments
 from tinyhil.golden import golden_for
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import Model, load_model
 from tinyhil.model.writer import ModelWriter
 from tinyhil.slot import slot_image
@@ -134,7 +134,7 @@ def main() -> int:
             )
             if baud == 115200:
                 row("times faster than db commands, one image", db_s_of(folder, image) / by_frames_s, LEAST_RATIO)
-        digits = load_model(next(path for path in own_models() if path.stem == "digits"))
+        digits = load_model(own_model("digits"))
         with board_with(folder, digits, 115200, paced=True) as (rig, device):
             clean_s = inferences_s(device, digits, max(1, given.inferences // 10)) * 10
             rig.to_board.faults = Faults(**BAD, seed=3)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from tinyhil import requirements
 from tinyhil.attachment import Attachment
 from tinyhil.board import load_board
 from tinyhil.build import build_image
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import Model, load_model
 
 
@@ -43,7 +43,7 @@ def platforms(boards_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(scope="session")
 def digits() -> Model:
-    return load_model(next(path for path in own_models() if path.stem == "digits"))
+    return load_model(own_model("digits"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from host_engine import HostEngine, Ran, Refused
 
 from conformance.operators import OPERATORS
 from conformance.runner import draw_case
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.model.writer import ModelWriter
 
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.needs("native")
 MALFORMED, UNSUPPORTED, OP_UNSUPPORTED, ARENA_TOO_SMALL = 2, 3, 4, 5
 
 
-def own_model() -> tuple[bytes, bytes, int]:
+def digits() -> tuple[bytes, bytes, int]:
     """A model of several operators, one input vector for it, and the bytes of its output."""
-    model = load_model(own_models()[0])
+    model = load_model(own_model("digits"))
     (tensor,) = model.input_tensors
     return model.data, bytes(tensor.bytes), sum(t.bytes for t in model.output_tensors)
 
 
 def test_the_arena_it_needs_is_exact(engine: HostEngine) -> None:
-    data, vector, output = own_model()
+    data, vector, output = digits()
     free = engine.run(data, [vector], output)
     assert isinstance(free, Ran)
     exact = engine.run(data, [vector], output, arena_bytes=free.arena_used)
@@ -42,7 +42,7 @@ def test_the_arena_it_needs_is_exact(engine: HostEngine) -> None:
 
 @pytest.mark.parametrize("arena_bytes", [0, 15, 16, 64, 256, 1024])
 def test_a_tiny_arena_is_refused_with_a_lower_bound(engine: HostEngine, arena_bytes: int) -> None:
-    data, _, output = own_model()
+    data, _, output = digits()
     refused = engine.run(data, [], output, arena_bytes=arena_bytes)
     assert isinstance(refused, Refused)
     assert refused.code == ARENA_TOO_SMALL
@@ -152,7 +152,7 @@ def test_bad_tensors_are_refused_by_field(engine: HostEngine, change: dict, code
 
 
 def test_a_model_cut_anywhere_is_refused_or_lacks_nothing_it_uses(engine: HostEngine) -> None:
-    data, vector, output = own_model()
+    data, vector, output = digits()
     whole = engine.run(data, [vector], output)
     harmless = 0
     for length in [*range(64), *range(64, len(data), max(1, len(data) // 300))]:

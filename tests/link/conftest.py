@@ -11,7 +11,7 @@ from tinyhil import assets
 from tinyhil.board import Board, load_board
 from tinyhil.build import Image, build_image
 from tinyhil.link.channel import Channel
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import Model, load_model
 from tinyhil.slot import slot_image
 from tinyhil.target.native import NativeTarget
@@ -43,7 +43,7 @@ def sanitized_image(native_board: Board) -> Image:
 
 @pytest.fixture(scope="session")
 def digits() -> Model:
-    return load_model(next(path for path in own_models() if path.stem == "digits"))
+    return load_model(own_model("digits"))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tinyhil.board import board_names, load_board
 from tinyhil.errors import MalformedModel, MissingTool, OracleMissing, OutputUnwritable
 from tinyhil.golden import load
 from tinyhil.journal import Journal
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model, own_models
 from tinyhil.record import Record
 
 TINYHIL = Path(sys.executable).with_name("tinyhil")
@@ -40,8 +40,7 @@ def tinyhil(folder: Path, *arguments: object, **environment: str) -> subprocess.
 
 @pytest.fixture(scope="session")
 def digits() -> Path:
-    (path,) = own_models()
-    return path
+    return own_model("digits")
 
 
 @pytest.fixture

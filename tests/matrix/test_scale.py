@@ -20,7 +20,7 @@ from tinyhil.cli import cli
 from tinyhil.errors import OutputUnwritable, RecordError, TargetHung
 from tinyhil.history import read_matrix
 from tinyhil.journal import NAME, Journal
-from tinyhil.matrix import Listener, merge, own_models, plan_cells, run_matrix, shard_of
+from tinyhil.matrix import Listener, merge, own_model, plan_cells, run_matrix, shard_of
 from tinyhil.record import ErrorInfo, Record
 from tinyhil.runner import Plan, run_command_line
 
@@ -28,7 +28,7 @@ __all__ = ["fake"]  # a fixture
 
 requirements.LOOKS["dask"] = requirements.package("distributed")
 
-DIGITS = next(path for path in own_models() if path.stem == "digits")
+DIGITS = own_model("digits")
 
 
 # Retries --------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tinyhil.golden import load
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def suite(pytester):
 
 @pytest.fixture
 def digits() -> str:
-    (path,) = own_models()
+    path = own_model("digits")
     return str(path)
 
 

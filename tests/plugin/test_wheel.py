@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tinyhil.board import board_names
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model, own_models
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,7 +68,7 @@ def repository(tmp_path) -> Path:
     """A user's own folder: a model, and a test of it."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    (model,) = own_models()
+    model = own_model("digits")
     shutil.copy(model, folder / "mine.tflite")
     shutil.copy(model.with_name(model.stem + ".golden.npz"), folder / "mine.golden.npz")
     (folder / "test_mine.py").write_text(SUITE)

@@ -16,7 +16,7 @@ from tinyhil.board import board_names, load_board
 from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.errors import MissingTool
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.record import Cell
 from tinyhil.runner import Plan, run_cell
 
@@ -27,7 +27,7 @@ BOTH = [name for name in BOARDS if "qemu" in load_board(name).targets]
 
 
 def instructions(board: str, target: str) -> float:
-    outcome = run_cell(Cell(board, target, own_models()[0]), Plan(vectors=2))
+    outcome = run_cell(Cell(board, target, own_model("digits")), Plan(vectors=2))
     assert outcome.record.verdict == "pass", outcome.record.headline()
     assert outcome.record.figures["inference"].unit == "instructions"
     return outcome.record.figures["inference"].value
@@ -61,7 +61,7 @@ def test_a_device_that_spins_is_found_where_it_spins():
 
 @pytest.mark.needs("cmsis_nn")
 def test_an_mve_image_runs_or_renode_is_named_as_too_old_for_it():
-    outcome = run_cell(Cell("mps3_an547", "renode", own_models()[0], kernels="cmsis_nn"), Plan(vectors=2))
+    outcome = run_cell(Cell("mps3_an547", "renode", own_model("digits"), kernels="cmsis_nn"), Plan(vectors=2))
     if outcome.record.verdict != "pass":
         assert outcome.record.error is not None
         assert "runs an image with MVE instructions" in outcome.record.error.message
@@ -87,7 +87,7 @@ def test_debug_leaves_the_board_before_its_first_instruction_for_gdb():
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tinyhil", "debug", str(own_models()[0]), "--board", "nrf52840dk"]
+    command = [sys.executable, "-m", "tinyhil", "debug", str(own_model("digits")), "--board", "nrf52840dk"]
     with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         try:
             said = b""

@@ -28,7 +28,7 @@ from tinyhil.errors import (
     WrongDevice,
 )
 from tinyhil.golden import golden_for
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.target import expect, make_target, renode
 from tinyhil.verdict import assert_golden
@@ -52,7 +52,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_cell_runs_and_the_next_one_runs_in_the_same_renode(fake_renode, host_board, host_image):
-    model = load_model(own_models()[0])
+    model = load_model(own_model("digits"))
     golden = golden_for(model).subset(range(3))
     pids = set()
     for _ in range(3):
@@ -150,7 +150,7 @@ def test_a_renode_that_hangs_is_given_up(fake_renode, host_board, host_image, ho
 
 
 def test_a_renode_that_is_killed_in_the_middle_is_named_and_not_used_again(fake_renode, host_board, host_image):
-    model = load_model(own_models()[0])
+    model = load_model(own_model("digits"))
     with Device.open(host_board, "renode", host_image, model) as device:
         device.load(model)
         pid = device._target._running.process.pid
@@ -211,7 +211,7 @@ def test_debug_refuses_a_port_in_use(fake_renode, host_board):
         taken.listen()
         port = taken.getsockname()[1]
         done = CliRunner().invoke(
-            cli, ["debug", str(own_models()[0]), "--board", "host_in_renode", "--port", str(port)]
+            cli, ["debug", str(own_model("digits")), "--board", "host_in_renode", "--port", str(port)]
         )
     assert done.exit_code == TargetStartFailed.exit_status
     assert f"port {port} cannot be used" in done.output

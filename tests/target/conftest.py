@@ -15,7 +15,7 @@ from tinyhil import requirements
 from tinyhil.board import Board, load_board
 from tinyhil.build import Image, build_image
 from tinyhil.device import Device
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import Model, load_model
 
 
@@ -40,7 +40,7 @@ class Rig:
 
 @pytest.fixture(scope="session")
 def digits() -> Model:
-    return load_model(next(path for path in own_models() if path.stem == "digits"))
+    return load_model(own_model("digits"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from tinyhil.board import load_board
 from tinyhil.device import Device
 from tinyhil.errors import DeviceFault, TargetHung
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.target.symbols import Symbols
 from tinyhil.zephyr import build_zephyr
@@ -26,7 +26,7 @@ def device():
     """A device on Zephyr, and the address of the function that MEMORY calls."""
     board = load_board("mps2_an385")
     image = build_zephyr(board)
-    (path,) = own_models()
+    path = own_model("digits")
     model = load_model(path)
     at = next(start for start, _, name in Symbols(image.elf)._functions if "StackPeakBytes" in name)
     with Device.open(board, "qemu", image, model, patience_s=2.0) as opened:

@@ -13,7 +13,7 @@ from tinyhil.build import Image, build_image
 from tinyhil.device import Device
 from tinyhil.errors import ArenaOverflow, FlashOverflow
 from tinyhil.golden import golden_for
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.record import Cell
 from tinyhil.runner import Plan, run_cell
@@ -32,8 +32,7 @@ def image() -> Image:
 
 @pytest.fixture(scope="module")
 def digits() -> Path:
-    (path,) = own_models()
-    return path
+    return own_model("digits")
 
 
 def test_the_same_numbers_as_on_bare_metal_in_a_record_that_tells_them_apart(digits):

@@ -15,7 +15,7 @@ from tinyhil.board import load_board
 from tinyhil.build import Image
 from tinyhil.device import Device
 from tinyhil.golden import golden_for
-from tinyhil.matrix import own_models
+from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.verdict import assert_golden
 from tinyhil.zephyr import find_workspace
@@ -28,7 +28,7 @@ BOARD = "mps2_an385"
 
 @pytest.fixture(scope="module")
 def digits():
-    (path,) = own_models()
+    path = own_model("digits")
     return load_model(path)
 
 

@@ -68,7 +68,7 @@ def init_command(models: tuple[Path, ...], boards: tuple[str, ...], ci: str) -> 
     """
     from tinyhil.assets import ci_dir
     from tinyhil.board import load_board
-    from tinyhil.matrix import own_models
+    from tinyhil.matrix import own_model
     from tinyhil.model import load_model
     from tinyhil.record import write_atomic
 
@@ -80,7 +80,7 @@ def init_command(models: tuple[Path, ...], boards: tuple[str, ...], ci: str) -> 
     here = Path.cwd()
     copies: list[tuple[Path, Path]] = []
     if not models:
-        (digits,) = (path for path in own_models() if path.stem == "digits")
+        digits = own_model("digits")
         sources = (digits, digits.with_name("digits.golden.npz"))
         copies = [(source, Path("models", source.name)) for source in sources]
     copies += [(ci_dir() / source, Path(target)) for source, target in _CI[ci].items()]
