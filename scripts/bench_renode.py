@@ -6,8 +6,9 @@ processor time of Renode's process. Then each model on each board that Renode em
 inference REPEATS times, the same in QEMU where QEMU has the board; and a `tinyhil run` of its own, which has to start
 Renode. A cell's instructions are those of its inferences, nothing else: start, link and checksums are its overhead.
 
-Ends with 1 where an output differs, a count does not repeat, or Renode's differs from QEMU's by more than 0.5 %. Times
-depend on what else the host does: they are shown, and marked where the overhead is above ALLOWED_S.
+Ends with 1 where an output differs, a count does not repeat, Renode's differs from QEMU's by more than 0.5 %, or a
+cell's overhead is above ALLOWED_S. What else the host does can only add to a time: so the speed is the best of TRIES,
+and a cell that takes too long is run again, so many times in all, and the shortest counts.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ from tinyhil.target.renode import find_renode
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_MODELS = Path(os.environ.get("TINYHIL_TEST_MODELS", ROOT.parent / "shared" / "models"))
 SPEED_BOARD = "nrf52840dk"
-SPEED_INSTRUCTIONS = 1_000_000_000
+SPEED_INSTRUCTIONS = 500_000_000
 REPEATS = 20
+TRIES = 3
 ALLOWED_S = 2.0
 LIKE_QEMU = 0.005  # of the count, for models above a million instructions
 
@@ -114,7 +116,8 @@ def measure_speed(model: Model) -> tuple[int, Cost]:
     with Device.open(board, "renode", build_image(board), model) as device:
         device.load(model)
         device.run(inputs)  # is translated now
-        return costs(lambda: runs(device))
+        tried = [costs(lambda: runs(device)) for _ in range(TRIES)]
+    return min(tried, key=lambda speed: speed[1].wall_s / speed[0])
 
 
 def counts(board_name: str, target: str, model: Model, repeats: int) -> set[int]:
@@ -129,19 +132,20 @@ def counts(board_name: str, target: str, model: Model, repeats: int) -> set[int]
 def measure_cell(board: str, model: Model, vectors: int | None, materials: Materials, speed: tuple[int, Cost]) -> Row:
     """One cell, in a Renode that waits for it, and its counts."""
     cell, plan = Cell(board, "renode", Path(model.path)), Plan(vectors=vectors)
-    outcome, cost = costs(lambda: run_cell(cell, plan, materials=materials))
-    record = outcome.record
-    if record.verdict != "pass":
-        return Row(board, model.name, record.headline(), 0, 0, None, 0, cost, cost)
-    found = counts(board, "renode", model, REPEATS)
-    inference = min(found)
+    tried: list[tuple[Cost, Cost]] = []
+    while not tried or (len(tried) < TRIES and tried[-1][1].wall_s > ALLOWED_S):
+        outcome, cost = costs(lambda: run_cell(cell, plan, materials=materials))
+        record = outcome.record
+        if record.verdict != "pass":
+            return Row(board, model.name, record.headline(), 0, 0, None, 0, cost, cost)
+        inference = round(record.figures["inference"].value)
+        instructions = inference * (sum(record.vectors.values()) + 1)
+        tried.append((cost, overhead(instructions, cost, speed)))
+    found = counts(board, "renode", model, REPEATS) | {inference}
     has_qemu = "qemu" in load_board(board).targets
     qemu = min(counts(board, "qemu", model, 1)) if has_qemu else None
-    instructions = inference * (sum(record.vectors.values()) + 1)
-    return Row(
-        board, model.name, record.verdict, inference, len(found), qemu, instructions, cost,
-        overhead(instructions, cost, speed),
-    )  # fmt: skip
+    cost, beyond = min(tried, key=lambda costs: costs[1].wall_s)
+    return Row(board, model.name, record.verdict, inference, len(found), qemu, instructions, cost, beyond)
 
 
 def overhead(instructions: int, cost: Cost, speed: tuple[int, Cost]) -> Cost:
@@ -204,6 +208,8 @@ def main() -> int:
             rows.append(row)
             if row.verdict != "pass":
                 failures.append(f"{model.name} on {name}: {row.verdict}")
+            elif row.overhead.wall_s > ALLOWED_S:
+                failures.append(f"{model.name} on {name}: {row.overhead.wall_s:.1f} s beyond its instructions")
             if row.counts > 1:
                 failures.append(f"{model.name} on {name}: {row.counts} different counts in {REPEATS} runs")
             if row.qemu and row.qemu > 1_000_000 and abs(row.inference - row.qemu) > LIKE_QEMU * row.qemu:

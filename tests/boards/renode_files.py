@@ -17,7 +17,8 @@ STATEMENT = re.compile(
     |\$(?P<default>\w+)\?="[^"]*"
     |using\ (?P<using>\w+)
     |mach\ create\ \$(?P<machine>\w+)
-    |machine\ LoadPlatformDescription\ \$ORIGIN/(?P<platform>[\w.]+)
+    |\$platform\?=\$ORIGIN/(?P<platform>[\w.]+)
+    |machine\ LoadPlatformDescription\ \$(?P<loads>platform)
     |macro\ (?P<macro>\w+)
     |runMacro\ \$(?P<run>\w+)
     |\ {4}sysbus\ LoadELF\ \$(?P<elf>\w+)

@@ -12,6 +12,7 @@ from renode_files import NotUnderstood, Part, read_platform, read_script
 
 import tiny_firmware
 from tinyhil.board import Board, TargetSpec, board_names, load_board
+from tinyhil.target.renode import own_platform
 
 BOARDS = [name for name in board_names() if "renode" in load_board(name).targets]
 CORES = {
@@ -72,6 +73,8 @@ def test_the_script_loads_the_platform_and_the_image_and_starts_nothing(name: st
     does = read_script(spec.script)
     assert does["default"] == does["machine"] == ["name"]
     assert does["platform"] == [spec.platform.name]
+    assert own_platform(spec) == spec.platform
+    assert does["loads"] == ["platform"]
     assert spec.platform.parent == spec.script.parent == board.folder
     assert does["macro"] == does["run"] == ["reset"]
     assert does["elf"] == ["bin"]

@@ -16,9 +16,13 @@ from tinyhil.board import board_names, load_board
 from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.errors import MissingTool
+from tinyhil.golden import golden_for
 from tinyhil.matrix import own_model
+from tinyhil.model import load_model
 from tinyhil.record import Cell
 from tinyhil.runner import Plan, run_cell
+from tinyhil.target import renode
+from tinyhil.verdict import assert_golden
 
 pytestmark = pytest.mark.needs("renode", "arm-gcc")
 
@@ -51,6 +55,39 @@ def test_a_post_mortem_says_where_the_device_is_and_holds_a_snapshot():
     assert b"tinyhil::AppMain" in files["registers.txt"]
     assert b"PC / R15" in files["registers.txt"]
     assert len(files["state.save"]) > 1000
+
+
+def test_the_snapshot_opens_where_the_device_stopped_when_all_else_of_it_is_gone(tmp_path):
+    board = load_board("nrf52840dk")
+    with Device.open(board, "renode", build_image(board)) as device:
+        files = device.post_mortem()
+        stopped_at = device._target._register("PC")
+    renode.POOL.close()
+    snapshot = tmp_path / "state.save"
+    snapshot.write_bytes(files["state.save"])
+    other = renode.Renode()
+    try:
+        other.silent_command(f"Load @{snapshot}")
+        other.silent_command("mach set 0")
+        assert int(other.command("sysbus.cpu PC"), 16) == stopped_at
+    finally:
+        other.kill()
+
+
+def test_inputs_take_no_command_of_the_monitor(monkeypatch):
+    board, model = load_board("nrf52840dk"), load_model(own_model("digits"))
+    golden = golden_for(model).subset(range(3))
+    with Device.open(board, "renode", build_image(board), model) as device:
+        running = device._target._running
+        if not renode.shares_memory(running.version):
+            pytest.skip(f"Renode {running.version} cannot keep a memory in a file")
+        device.load(model)
+        device.run([array[0] for array in golden.inputs])
+        monkeypatch.setattr(running, "command", None)
+        try:
+            assert_golden(device, golden)
+        finally:
+            monkeypatch.undo()
 
 
 def test_a_device_that_spins_is_found_where_it_spins():

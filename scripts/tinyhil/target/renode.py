@@ -9,6 +9,7 @@ opens it to nobody. All that Renode writes to disk lies in that folder, which go
 from __future__ import annotations
 
 import atexit
+import mmap
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ from functools import cache
 from pathlib import Path
 
 from tinyhil.assets import cache_dir
-from tinyhil.board import Board, SlotSpec, TargetSpec
+from tinyhil.board import Board, Region, SlotSpec, TargetSpec
 from tinyhil.elf import uses_mve
 from tinyhil.errors import MissingTool, TargetDied, TargetError, TargetHung, TargetStartFailed, UnknownBoard
 from tinyhil.link.channel import Channel, TtyChannel
@@ -38,11 +39,20 @@ from tinyhil.target.symbols import Symbols
 OLDEST = "1.15.3"
 """The first version that is supported."""
 
+_SHARES_MEMORY = "1.16.1"
+"""The first version that can keep a memory in a file."""
+
 CPU = "sysbus.cpu"
 QUANTUM_S = "0.001"
 """Virtual time between synchronizations. A byte for the UART arrives at one; each costs some 50 us."""
 
 _MACHINE = "tinyhil"
+_TERMINAL = "terminal"
+# A snapshot with the terminal in it opens only where the terminal's folder still is.
+_FORGET_EXTERNALS = (
+    'python "for each in list(emulationManager.CurrentEmulation.ExternalsManager.Externals): '
+    'emulationManager.CurrentEmulation.ExternalsManager.RemoveExternal(each)"'
+)
 _ADVANCE = "emulation SetGlobalAdvanceImmediately true"
 _START_S = 60.0  # a first start on a slow disk
 _COMMAND_S = 30.0
@@ -58,6 +68,7 @@ _VERSION = re.compile(r"version (\d+(?:\.\d+)+)")
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+")
 _REGISTER = re.compile(r"\|\s*([\w /]+?)\s*\|\s*\d+\s*\|\s*(0x[0-9A-Fa-f]+)\s*\|")
+_PLATFORM = re.compile(r"^\$platform\?=\$ORIGIN/(.+?)\s*$", re.MULTILINE)
 _SAID_AT_START = re.compile(r"Starting emulation\.\.\.\s*")
 
 
@@ -98,15 +109,26 @@ def renode_spec(board: Board) -> TargetSpec:
     return spec
 
 
-def machine_commands(spec: TargetSpec, elf: Path, name: str) -> list[str]:
-    """The monitor's commands that make the board's machine, named so, with the image in it, and do not start it."""
+def machine_commands(spec: TargetSpec, elf: Path, name: str, platform: Path | None = None) -> list[str]:
+    """The monitor's commands that make the board's machine, named so, with the image in it, and do not start it.
+
+    platform: the .repl to make it of instead of the script's own.
+    """
+    platform = platform or own_platform(spec)
     return [
         f'$name="{name}"',
         f"$bin=@{elf}",
+        *([] if platform is None else [f"$platform=@{platform}"]),
         f"include @{spec.script}",
         _ADVANCE,
         f'emulation SetGlobalQuantum "{QUANTUM_S}"',
     ]
+
+
+def own_platform(spec: TargetSpec) -> Path | None:
+    """The .repl that the board's script loads where $platform does not name another; None where it takes no other."""
+    found = None if spec.script is None else _PLATFORM.search(spec.script.read_text())
+    return None if spec.script is None or found is None else spec.script.with_name(found[1])
 
 
 def check_version(version: str, least: str, what: str) -> None:
@@ -116,6 +138,11 @@ def check_version(version: str, least: str, what: str) -> None:
             f"Renode {version} is too old: {what} needs {least} or newer",
             next_step="Run scripts/install_renode.sh, or install a newer Renode and set RENODE to its folder.",
         )
+
+
+def shares_memory(version: str) -> bool:
+    """Whether that version of Renode can keep a memory in a file, which others may map too."""
+    return _numbers(version) >= _numbers(_SHARES_MEMORY)
 
 
 def mve_refusal(version: str, board: str, elf: Path, registers: Mapping[str, int], where: str) -> MissingTool | None:
@@ -365,6 +392,57 @@ class _Pool:
 POOL = _Pool()
 
 
+class _SharedRam:
+    """The board's RAM as a file that Renode and this process both map: a write takes no command of the monitor's."""
+
+    def __init__(self, renode: Renode, region: Region) -> None:
+        self._renode = renode
+        self._region = region
+        self._folder = Path(tempfile.mkdtemp(prefix="ram-", dir=renode.folder))
+        self._map: mmap.mmap | None = None
+        self._offset = 0
+
+    def share(self, platform: Path) -> Path:
+        """A platform like the given one, with its RAM, `ram`, in a file."""
+        shared = self._folder / platform.name
+        shared.write_text(
+            f'using "{platform}"\n\nram:\n    segmentSize: {self._region.bytes:#x}\n'
+            f'    sharedMemoryFileRoot: "{self._folder}"\n'
+        )
+        return shared
+
+    def write(self, address: int, data: bytes) -> bool:
+        """False where the data lies outside, or there is no such file. Raises TargetError, OSError."""
+        at = address - self._region.base
+        if at < 0 or at + len(data) > self._region.bytes:
+            return False
+        if self._map is None and not self._open():
+            return False
+        assert self._map is not None
+        self._map[self._offset + at : self._offset + at + len(data)] = data
+        return True
+
+    def _open(self) -> bool:
+        # Renode makes the file when something touches the memory first, which the image does as it starts.
+        files = list(self._folder.glob("renode-sharedSegment-*"))
+        said = _NUMBER.search(self._renode.command("sysbus.ram GetSegmentAlignmentOffset 0"))
+        if len(files) != 1 or said is None:
+            return False
+        self._offset = int(said[0], 16)
+        with files[0].open("r+b") as file:
+            shared = mmap.mmap(file.fileno(), 0)
+        if self._offset + self._region.bytes > len(shared):
+            shared.close()
+            return False
+        self._map = shared
+        return True
+
+    def close(self) -> None:
+        if self._map is not None:
+            self._map.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 class RenodeTarget(Target):
     """A machine in a Renode of the pool."""
 
@@ -386,6 +464,7 @@ class RenodeTarget(Target):
         self._version = ""
         self._words = ""
         self._log_from = 0
+        self._ram: _SharedRam | None = None
 
     @property
     def _running(self) -> Renode:
@@ -404,7 +483,11 @@ class RenodeTarget(Target):
         self._log_from = renode.log_bytes()
         check_version(renode.version, self._spec.since or OLDEST, f"board {self._board.name}")
         self.unit_source = unit_source(renode.version)
-        for command in machine_commands(self._spec, self._elf, _MACHINE):
+        platform = own_platform(self._spec)
+        if platform is not None and shares_memory(renode.version):
+            self._ram = _SharedRam(renode, self._board.memory["ram"])
+            platform = self._ram.share(platform)
+        for command in machine_commands(self._spec, self._elf, _MACHINE, platform):
             renode.silent_command(command)
         if self._slot_bytes is not None:
             self._load(self._slot.base, self._slot_bytes)
@@ -413,8 +496,8 @@ class RenodeTarget(Target):
         """Connects the UART and starts the machine."""
         renode = self._running
         uart = renode.folder / "uart"
-        renode.silent_command(f'emulation CreateUartPtyTerminal "terminal" "{uart}"')
-        renode.silent_command(f"connector Connect {self._spec.uart} terminal")
+        renode.silent_command(f'emulation CreateUartPtyTerminal "{_TERMINAL}" "{uart}"')
+        renode.silent_command(f"connector Connect {self._spec.uart} {_TERMINAL}")
         try:
             fd = os.open(uart, os.O_RDWR | os.O_NOCTTY)
         except OSError as error:
@@ -450,7 +533,10 @@ class RenodeTarget(Target):
         free = renode.lock.acquire(timeout=_STOP_S)
         if free:
             renode.lock.release()
-        if free and renode.poolable and renode.reset():
+        clean = free and renode.poolable and renode.reset()
+        if self._ram is not None:
+            self._ram.close()
+        if clean:
             POOL.give(renode)
         else:
             renode.kill()
@@ -497,6 +583,9 @@ class RenodeTarget(Target):
             lines = [*self._backtrace(), "", f"executed instructions {self._register('ExecutedInstructions'):,}", ""]
             lines += [f"{name:<12} {value}" for name, value in registers.items()]
             files["registers.txt"] = ("\n".join(lines) + "\n").encode()
+            renode.poolable = False  # it has no UART any more
+            renode.command(f"connector Disconnect {self._spec.uart} {_TERMINAL}")
+            renode.command(_FORGET_EXTERNALS)
             snapshot = renode.folder / "state.save"
             renode.command(f"Save @{snapshot}")
             files["state.save"] = snapshot.read_bytes()
@@ -537,8 +626,9 @@ class RenodeTarget(Target):
 
     def _write_memory(self, address: int, data: bytes) -> bool:
         try:
-            self._load(address, data)
-        except (TargetError, OSError):
+            if self._ram is None or not self._ram.write(address, data):
+                self._load(address, data)
+        except (TargetError, OSError, ValueError):  # ValueError: closed by another thread
             return False
         return True
 
