@@ -55,6 +55,9 @@ void AppendInfo(uint32_t index, uint32_t session, uint32_t damaged_frames, LineW
     case 14:
       line.Text("soc=").Hex8(port::SocId());
       break;
+    case 15:
+      line.Text("receive_bytes=").Number(port::ReceiveBytes());
+      break;
     default:
       line.Text("damaged_frames=").Number(damaged_frames);
       break;

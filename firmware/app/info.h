@@ -9,7 +9,7 @@
 
 namespace tinyhil {
 
-constexpr uint32_t kInfoLines = 16;
+constexpr uint32_t kInfoLines = 17;
 
 // Line number `index` < kInfoLines.
 void AppendInfo(uint32_t index, uint32_t session, uint32_t damaged_frames, LineWriter& line);

@@ -230,6 +230,7 @@ void MlPerf::Infer(Words& words) {
   Lap(0);
   for (; error.ok() && count != 0; --count) error = Once();
   Lap(port::CounterTicks());
+  port::CounterRelease();
   if (!error.ok()) {
     LineWriter line;
     line.Text("e-[The model cannot run: code ").Number(static_cast<uint32_t>(error.code)).Text("]").Write(write_);

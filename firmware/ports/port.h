@@ -37,6 +37,9 @@ uint64_t CounterTicks();  // since CounterRestart, whole ticks
 // The same in thousandths of a tick, without what restart and read cost: for measuring. Where a tick is several
 // instructions (an emulator) it tells single ones apart, which takes thousands of instructions: read once a restart.
 uint64_t CounterMilliticks();
+// From CounterRestart on nothing else runs, not even the UART's interrupt, until CounterMilliticks has read the
+// counter, or this is called.
+void CounterRelease();
 
 Region Arena();      // all RAM that the image leaves free, 16-byte aligned
 Region ModelSlot();  // flash or RAM that holds the slot header and the model; bytes 0 in a bundled image
@@ -46,6 +49,7 @@ uint32_t StackBytes();      // reserved; 0: this port does not measure its stack
 uint32_t StackPeakBytes();  // most used since reset, by painting
 
 // What a port may leave out; the application then has answers of its own (app/port_defaults.cc).
+uint32_t ReceiveBytes();      // that may wait for ReadByte while the application is busy; 0: unknown
 bool CanBaud(uint32_t baud);  // whether the UART can be set to that rate within 2 %
 void SetBaud(uint32_t baud);  // after all that was written has left; 0: the rate it started with
 uint64_t Microseconds();      // of a clock, where there is no counter; 0: none

@@ -93,6 +93,7 @@ void port::ReportFault(const Fault& fault) {
       port::CounterRestart();
       Count(turns);
       SayNumber(port::CounterTicks());
+      port::CounterRelease();
     } else if (command == 'm') {
       SayNumber(reinterpret_cast<uintptr_t>(port::Arena().base));
       SayNumber(port::Arena().bytes);

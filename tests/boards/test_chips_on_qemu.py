@@ -25,6 +25,7 @@ pytestmark = pytest.mark.needs("arm-gcc", "qemu")
 NETDUINO = {
     "name: stm32f4_disco": "name: chip",
     "TINYHIL_UART_BASE: 0x40004400": "TINYHIL_UART_BASE: 0x40011000",  # USART1: the machine's first serial port
+    "TINYHIL_UART_IRQ: 38": "TINYHIL_UART_IRQ: 37",
 }
 NETDUINO_TARGET = "targets: {qemu: {machine: netduinoplus2, instructions_per_tick: 5.952381}}\n"
 

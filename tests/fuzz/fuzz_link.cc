@@ -126,6 +126,7 @@ void Write(const uint8_t* data, uint32_t size) {
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
 uint64_t CounterMilliticks() { return 1; }
+void CounterRelease() {}
 Region Arena() { return {arena, kArenaBytes}; }
 Region ModelSlot() { return {slot, kSlotBytes}; }
 bool ModelSlotWritable() { return true; }

@@ -452,7 +452,8 @@ build:
   cpu: [-mcpu=cortex-m4, -mthumb, -mfloat-abi=hard, -mfpu=fpv4-sp-d16]
   ports: [cortex_m, cmsdk]
   linker_script: cortex_m/image.ld
-  defines: {{TINYHIL_UART_BASE: 0x40004000, TINYHIL_UART_CLOCK_HZ: 25000000, TINYHIL_UART_BAUD: 115200}}
+  defines: {{TINYHIL_UART_BASE: 0x40004000, TINYHIL_UART_CLOCK_HZ: 25000000, TINYHIL_UART_BAUD: 115200,
+            TINYHIL_UART_IRQ: 0}}
 targets:
   serial: {{baud: [{baud}]}}
 """

@@ -88,6 +88,8 @@ __attribute__((noipa)) uint64_t CounterMilliticks() {
   return milliticks > cost_milliticks ? milliticks - cost_milliticks : 0;
 }
 
+void CounterRelease() { CounterShared(); }
+
 void CounterInit() {
   cost_milliticks = 0;
   CounterRestart();

@@ -8,7 +8,7 @@ namespace tinyhil::port {
 void CounterInit();
 
 // What the counter calls before it starts and after it was read: from one to the other nothing else may run. Both may
-// come twice in a row. Bare metal has nothing else.
+// come twice in a row. On bare metal it is the UART that waits.
 void CounterAlone();
 void CounterShared();
 

@@ -2,7 +2,8 @@
 // Vectors, reset and the way into the fault handler, for every Cortex-M from ARMv6-M to ARMv8.1-M.
 //
 // Only what cannot be C++: before the FPU is on, no compiled code may run (it could use an FP or MVE register), and a
-// fault handler must leave a stack that may be the very thing that broke. Costs 16 words of vectors.
+// fault handler must leave a stack that may be the very thing that broke. Costs 16 words of vectors, and one for each
+// interrupt up to the UART's.
 
   .syntax unified
   .thumb
@@ -26,6 +27,12 @@ vectors:
   .word FaultVector
   .word FaultVector  // PendSV
   .word SysTick_Handler
+#ifdef TINYHIL_UART_IRQ
+  .rept TINYHIL_UART_IRQ
+  .word FaultVector
+  .endr
+  .word UART_Handler
+#endif
 
   .section .text.Reset_Handler, "ax", %progbits
   .global Reset_Handler

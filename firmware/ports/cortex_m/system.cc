@@ -111,12 +111,25 @@ extern "C" [[noreturn]] void HandleFault(uint32_t exc_return, const uint32_t* ms
 void Init() {
   UartInit();
   CounterInit();
+  CounterShared();
 }
 
 bool ReadByteSleeps() { return false; }
 
+// Of all interrupts but the counter's own there is only the UART's.
+#ifdef TINYHIL_UART_IRQ
+constexpr uintptr_t kUartWord = 4 * (TINYHIL_UART_IRQ / 32);
+constexpr uint32_t kUartBit = 1u << (TINYHIL_UART_IRQ % 32);
+
+void CounterAlone() {
+  Register(kNvicIcer + kUartWord) = kUartBit;
+  __asm volatile("dsb\n\tisb" ::: "memory");
+}
+void CounterShared() { Register(kNvicIser + kUartWord) = kUartBit; }
+#else
 void CounterAlone() {}
 void CounterShared() {}
+#endif
 
 Region Arena() { return {__arena_start, Distance(__arena_start, __arena_end)}; }
 

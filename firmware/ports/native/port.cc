@@ -188,9 +188,12 @@ void Write(const uint8_t* data, uint32_t size) {
 
 bool ReadByteSleeps() { return true; }
 
+uint32_t ReceiveBytes() { return sizeof(received); }
+
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
 uint64_t CounterMilliticks() { return 0; }
+void CounterRelease() {}
 
 uint64_t Microseconds() {
   timespec now;

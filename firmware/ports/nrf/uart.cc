@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The UARTE of nRF52, polled. It moves bytes by EasyDMA alone, and that reaches RAM alone: what is sent is copied into
-// a buffer first; what is received comes one byte a transfer, the next transfer beginning as a byte is taken. Meanwhile
-// the UARTE's own FIFO holds up to five more: the application must poll once in five byte times (430 us at
-// 115,200 baud).
+// The UARTE of nRF52. It moves bytes by EasyDMA alone, and that reaches RAM alone: what is sent is copied into a buffer
+// first; what is received comes one byte a transfer, whose interrupt puts the byte into a ring and begins the next.
+// Meanwhile the UARTE's own FIFO holds up to five more; what comes beyond them while the interrupt is off
+// (CounterAlone) is lost.
 //
 // Renode's UARTE delivers bytes also between the end of a transfer and the start of the next, and then writes on behind
 // the last one. They are lost, and the link sends again what was lost; the byte received is the last of all RAM, so
 // that they fall into nothing.
 //
-// board.yaml gives TINYHIL_UART_BASE, TINYHIL_UART_BAUD, TINYHIL_TX_PIN and TINYHIL_RX_PIN, pins of port 0.
+// board.yaml gives TINYHIL_UART_BASE, TINYHIL_UART_BAUD, TINYHIL_UART_IRQ, TINYHIL_TX_PIN and TINYHIL_RX_PIN, pins of
+// port 0.
 #include "ports/cortex_m/uart.h"
 
 #include <string.h>
 
 #include "ports/cortex_m/registers.h"
 #include "ports/port.h"
+#include "ports/ring.h"
 
 namespace tinyhil::port {
 namespace {
@@ -23,13 +25,15 @@ constexpr uintptr_t kStartReceive = TINYHIL_UART_BASE + 0x000;
 constexpr uintptr_t kStartSend = TINYHIL_UART_BASE + 0x008;
 constexpr uintptr_t kReceived = TINYHIL_UART_BASE + 0x110;
 constexpr uintptr_t kSent = TINYHIL_UART_BASE + 0x120;
+constexpr uintptr_t kInterruptEnable = TINYHIL_UART_BASE + 0x304;
+constexpr uint32_t kInterruptReceived = 1u << 4;
 constexpr uintptr_t kEnable = TINYHIL_UART_BASE + 0x500;
 constexpr uint32_t kEnableUarte = 8;
 constexpr uintptr_t kSelectTx = TINYHIL_UART_BASE + 0x50C;
 constexpr uintptr_t kSelectRx = TINYHIL_UART_BASE + 0x514;
 constexpr uintptr_t kBaud = TINYHIL_UART_BASE + 0x524;
 constexpr uintptr_t kReceiveTo = TINYHIL_UART_BASE + 0x534;
-constexpr uintptr_t kReceiveBytes = TINYHIL_UART_BASE + 0x538;
+constexpr uintptr_t kReceiveCount = TINYHIL_UART_BASE + 0x538;
 constexpr uintptr_t kSendFrom = TINYHIL_UART_BASE + 0x544;
 constexpr uintptr_t kSendBytes = TINYHIL_UART_BASE + 0x548;
 
@@ -53,7 +57,8 @@ constexpr Rate kRates[] = {
 
 constexpr uint32_t kRamEndBytes = 16;  // image.ld
 __attribute__((section(".ram_end"))) volatile uint8_t ram_end[kRamEndBytes];
-volatile uint8_t& received = ram_end[kRamEndBytes - 1];
+volatile uint8_t& arrived = ram_end[kRamEndBytes - 1];
+Ring<kReceiveBytes> received;
 uint8_t to_send[256];
 
 uint32_t Address(const volatile uint8_t* data) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(data)); }
@@ -77,9 +82,10 @@ void UartInit() {
   Register(kSelectRx) = TINYHIL_RX_PIN;
   Register(kBaud) = kRates[0].value;
   Register(kEnable) = kEnableUarte;
-  Register(kReceiveTo) = Address(&received);
-  Register(kReceiveBytes) = 1;
+  Register(kReceiveTo) = Address(&arrived);
+  Register(kReceiveCount) = 1;
   Clear(kReceived);
+  Register(kInterruptEnable) = kInterruptReceived;
   Register(kStartReceive) = 1;
 }
 
@@ -99,15 +105,20 @@ void SetBaud(uint32_t baud) {
   Register(kBaud) = value;
 }
 
-int ReadByte() {
-  if (Register(kReceived) == 0) return -1;
-  const int byte = received;
-  // Nothing between these two: see above.
-  __asm volatile("str %[none], [%[received]]\n\tstr %[one], [%[start]]" ::[none] "l"(0), [one] "l"(1),
-                 [received] "l"(kReceived), [start] "l"(kStartReceive)
-                 : "memory");
-  return byte;
+extern "C" void UART_Handler() {
+  while (Register(kReceived) != 0) {
+    const uint8_t byte = arrived;
+    // Nothing between these two: see above.
+    __asm volatile("str %[none], [%[received]]\n\tstr %[one], [%[start]]" ::[none] "l"(0), [one] "l"(1),
+                   [received] "l"(kReceived), [start] "l"(kStartReceive)
+                   : "memory");
+    received.Put(byte);
+  }
 }
+
+int ReadByte() { return received.Get(); }
+
+uint32_t ReceiveBytes() { return kReceiveBytes; }
 
 void Write(const uint8_t* data, uint32_t size) {
   while (size != 0) {

@@ -29,6 +29,7 @@ uint32_t CounterHz() { return CONFIG_SYS_CLOCK_HW_CYCLES_PER_SEC; }  // Zephyr's
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
 uint64_t CounterMilliticks() { return 0; }
+void CounterRelease() {}
 #endif
 
 }  // namespace tinyhil::port

@@ -12,6 +12,7 @@
 #include <zephyr/kernel.h>
 
 #include "ports/port.h"
+#include "ports/ring.h"
 #include "ports/zephyr/zephyr_port.h"
 
 #if DT_HAS_CHOSEN(tinyhil_uart)
@@ -42,38 +43,8 @@ void WritePolled(const uint8_t* data, uint32_t size) {
 
 #if !defined(CONFIG_TINYHIL_UART_POLL) || defined(CONFIG_TINYHIL_UART_WRITE_INTERRUPT)
 
-// One producer, one consumer, one of them an interrupt: no lock. Counts run on and wrap with their type.
-class Ring {
- public:
-  bool Put(uint8_t byte) {
-    if (put_ - got_ == kBytes) return false;
-    bytes_[put_ % kBytes] = byte;
-    __asm__ volatile("" ::: "memory");
-    put_ = put_ + 1;
-    return true;
-  }
-
-  int Get() {
-    if (put_ == got_) return -1;
-    const uint8_t byte = bytes_[got_ % kBytes];
-    __asm__ volatile("" ::: "memory");
-    got_ = got_ + 1;
-    return byte;
-  }
-
-  bool Empty() const { return put_ == got_; }
-
- private:
-  static constexpr uint32_t kBytes = CONFIG_TINYHIL_UART_RING_BYTES;
-  static_assert((kBytes & (kBytes - 1)) == 0, "CONFIG_TINYHIL_UART_RING_BYTES must be a power of two");
-
-  volatile uint32_t put_ = 0;
-  volatile uint32_t got_ = 0;
-  uint8_t bytes_[kBytes];
-};
-
 #ifndef CONFIG_TINYHIL_UART_POLL
-Ring received;
+Ring<CONFIG_TINYHIL_UART_RING_BYTES> received;
 K_SEM_DEFINE(something_received, 0, 1);
 
 void Receive() {
@@ -86,7 +57,7 @@ void Receive() {}
 #endif
 
 #ifdef CONFIG_TINYHIL_UART_WRITE_INTERRUPT
-Ring to_send;
+Ring<CONFIG_TINYHIL_UART_RING_BYTES> to_send;
 K_SEM_DEFINE(something_sent, 0, 1);
 
 void Send() {
@@ -158,6 +129,8 @@ int ReadByte() {
 }
 
 bool ReadByteSleeps() { return true; }
+
+uint32_t ReceiveBytes() { return CONFIG_TINYHIL_UART_RING_BYTES; }
 #endif
 
 void UartInFault() { in_fault = true; }

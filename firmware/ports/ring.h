@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes between an interrupt and the application: one puts, one gets, and neither needs a lock.
+//
+// RAM: kBytes, and eight more. Counts run on and wrap with their type. A byte that finds no room is lost.
+#ifndef TINYHIL_PORTS_RING_H_
+#define TINYHIL_PORTS_RING_H_
+
+#include <stdint.h>
+
+namespace tinyhil::port {
+
+template <uint32_t kBytes>
+class Ring {
+  static_assert(kBytes != 0 && (kBytes & (kBytes - 1)) == 0, "a ring's bytes are a power of two");
+
+ public:
+  bool Put(uint8_t byte) {
+    if (put_ - got_ == kBytes) return false;
+    bytes_[put_ % kBytes] = byte;
+    __asm__ volatile("" ::: "memory");
+    put_ = put_ + 1;
+    return true;
+  }
+
+  int Get() {
+    if (put_ == got_) return -1;
+    const uint8_t byte = bytes_[got_ % kBytes];
+    __asm__ volatile("" ::: "memory");
+    got_ = got_ + 1;
+    return byte;
+  }
+
+ private:
+  volatile uint32_t put_ = 0;
+  volatile uint32_t got_ = 0;
+  uint8_t bytes_[kBytes] = {};
+};
+
+}  // namespace tinyhil::port
+
+#endif  // TINYHIL_PORTS_RING_H_
