@@ -4,6 +4,7 @@
 # $TINYHIL_CACHE or ~/.cache/tinyhil. Does nothing where that version is there already.
 #
 # Usage: scripts/install_renode.sh [ARCHIVE]    ARCHIVE: the downloaded file, where this machine has no network.
+# TINYHIL_RENODE_URL and TINYHIL_RENODE_SHA256, both or neither, name another archive: a mirror's, another version's.
 # Exits 22 where it cannot be installed, after saying why.
 set -euo pipefail
 
@@ -27,9 +28,20 @@ case $(uname -sm) in
     ;;
 esac
 
+url=${TINYHIL_RENODE_URL:-$RELEASES/v$VERSION/$name}
+sha256=${TINYHIL_RENODE_SHA256:-$sha256}
+if [[ -n ${TINYHIL_RENODE_URL:-} && -z ${TINYHIL_RENODE_SHA256:-} ]]; then
+  say "TINYHIL_RENODE_URL names an archive, and TINYHIL_RENODE_SHA256 does not say what its SHA-256 must be."
+  exit $MISSING
+fi
+if [[ -z ${TINYHIL_RENODE_URL:-} && -n ${TINYHIL_RENODE_SHA256:-} && $# == 0 ]]; then
+  say "TINYHIL_RENODE_SHA256 is of an archive that TINYHIL_RENODE_URL does not name."
+  exit $MISSING
+fi
+
 cache=${TINYHIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tinyhil}
 folder=$cache/renode
-if [[ -x $folder/renode && -r $folder/.tinyhil-version && $(<"$folder/.tinyhil-version") == "$VERSION" ]]; then
+if [[ -x $folder/renode && -r $folder/.tinyhil-sha256 && $(<"$folder/.tinyhil-sha256") == "$sha256" ]]; then
   echo "$folder/renode"
   exit 0
 fi
@@ -45,14 +57,21 @@ if [[ -n $archive ]]; then
     exit $MISSING
   fi
 else
-  archive=$work/$name
-  say "fetching $RELEASES/v$VERSION/$name"
-  if ! command -v curl >/dev/null 2>&1; then
-    say "curl is not installed. Fetch that file by other means, then run: $0 FILE"
-    exit $MISSING
-  fi
-  if ! curl --fail --location --silent --show-error --connect-timeout 20 --retry 2 -o "$archive" \
-    "$RELEASES/v$VERSION/$name"; then
+  archive=$work/archive.tar.gz
+  say "fetching $url"
+  if ! python3 - "$url" "$archive" <<'FETCH'; then
+import shutil
+import sys
+import urllib.request
+
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=30) as reply, open(sys.argv[2], "wb") as file:
+        shutil.copyfileobj(reply, file)
+        if reply.length:
+            raise OSError(f"the connection ended {reply.length:,} bytes too early")
+except (OSError, ValueError) as error:
+    sys.exit(f"install_renode: {error}")
+FETCH
     say "it could not be fetched. Where there is no network, bring the file here by other means, then run: $0 FILE"
     exit $MISSING
   fi
@@ -60,17 +79,20 @@ fi
 
 actual=$(sha256sum "$archive" | cut -d ' ' -f 1)
 if [[ $actual != "$sha256" ]]; then
-  say "$archive is not $name: its SHA-256 is $actual, and $sha256 is wanted. Nothing was installed."
+  say "that is not $(basename "$url"): its SHA-256 is $actual, and $sha256 is wanted. Nothing was installed."
   exit $MISSING
 fi
 
 mkdir "$work/renode"
-tar -xzf "$archive" -C "$work/renode" --strip-components=1
+if ! tar -xzf "$archive" -C "$work/renode" --strip-components=1; then
+  say "the archive cannot be unpacked. Nothing was installed."
+  exit $MISSING
+fi
 if [[ ! -x $work/renode/renode ]]; then
   say "the archive holds no program named renode. Nothing was installed."
   exit $MISSING
 fi
-echo "$VERSION" >"$work/renode/.tinyhil-version"
+echo "$sha256" >"$work/renode/.tinyhil-sha256"
 rm -rf "$folder"
 mv "$work/renode" "$folder"
 echo "$folder/renode"
