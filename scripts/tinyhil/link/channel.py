@@ -78,9 +78,11 @@ class TtyChannel:
 
     _READ_BYTES = 65536
 
-    def __init__(self, fd: int, *, write_timeout_s: float = 1.0) -> None:
+    def __init__(self, fd: int, *, write_timeout_s: float = 1.0, gather_s: float = 0.0) -> None:
+        """gather_s: as of a SocketChannel."""
         os.set_blocking(fd, False)
         self._write_timeout_s = write_timeout_s
+        self._gather_s = gather_s
         self._fd = fd
         self._lock = threading.Lock()
         self._closed = False
@@ -92,6 +94,10 @@ class TtyChannel:
             if self._closed:
                 raise EOFError("closed")
             data = os.read(self._fd, self._READ_BYTES) if ready else b""
+            if self._gather_s and data and (len(data) == 1 or data[-1] != 0):
+                time.sleep(self._gather_s)
+                with contextlib.suppress(BlockingIOError):
+                    data += os.read(self._fd, self._READ_BYTES)
         except BlockingIOError:
             return b""
         except (OSError, ValueError) as error:

@@ -46,6 +46,7 @@ CPU = "sysbus.cpu"
 QUANTUM_S = "0.001"
 """Virtual time between synchronizations. A byte for the UART arrives at one; each costs some 50 us."""
 
+_GATHER_S = 0.0002  # the UART sends a byte each few us
 _MACHINE = "tinyhil"
 _TERMINAL = "terminal"
 # A snapshot with the terminal in it opens only where the terminal's folder still is.
@@ -503,7 +504,7 @@ class RenodeTarget(Target):
         except OSError as error:
             raise TargetStartFailed(f"Renode's UART cannot be opened: {error}", details=renode.last_words()) from error
         tty.setraw(fd)
-        self._channel = TtyChannel(fd)
+        self._channel = TtyChannel(fd, gather_s=_GATHER_S)
         renode.silent_command("start")
         return self._channel
 
