@@ -9,6 +9,7 @@ language; everywhere else tinyhil drives the target itself.
 from __future__ import annotations
 
 import functools
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -188,12 +189,25 @@ class _Driven:
         self.device.close()
 
 
+@functools.cache
+def _warn_of_keyword_server() -> None:
+    """Renode's server of keywords takes commands from whoever reaches it; said once, and not where nobody can."""
+    from robot.api import logger
+
+    if [name for _, name in socket.if_nameindex()] != ["lo"]:
+        logger.warn(
+            "Under renode-test, Renode takes keywords, and so commands, on a port of every network interface. "
+            "robot/README.md says how to give it a network of its own."
+        )
+
+
 class _RenodeTest:
     """Renode's own keywords drive the machine and its UART."""
 
     def __init__(self, board: Board, image: Image) -> None:
         from tinyhil.target.renode import machine_commands, renode_spec, unit_source, version_in
 
+        _warn_of_keyword_server()
         self.board, self.image, self.target = board, image, "renode"
         spec = renode_spec(board.running(image.firmware))
         self._lose_every = self._sent = 0

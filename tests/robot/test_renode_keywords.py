@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_a_suite_passes_through_renodes_keywords_alone(server, tmp_path, suite):
     ran = Ran(done.returncode, done.stdout + done.stderr, tmp_path)
     assert ran.status == 0, ran.said
     assert set(ran.tests.values()) == {"PASS"}
+    assert ("on a port of every network interface" in ran.said) == (socket.if_nameindex() != [(1, "lo")])
     if suite == "golden":
         (only,) = ran.matrix["records"]
         assert (only["cell"]["target"], only["verdict"]) == ("renode", "pass")
