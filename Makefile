@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each target sets up all that it needs, once (scripts/setup.sh). ARGS are handed on: make matrix ARGS='--boards mps2_an386'
-.PHONY: help matrix renode test conformance coverage defects operators fuzz lint bench clean
+.PHONY: help matrix models renode test conformance coverage defects operators fuzz lint bench clean
 
 help:
 	@echo 'make matrix   every model on every emulated board: table, out/matrix.json, out/matrix.xml'
+	@echo 'make models   train the models in firmware/models again; ARGS=--check compares with those that are there'
 	@echo 'make renode   every model on every board that Renode emulates: out/renode/'
 	@echo 'make test     the test suite'
 	@echo 'make conformance N=10000   so many cases of every operator against the oracle; ARGS="MUL SUB" for some'
@@ -19,6 +20,10 @@ help:
 matrix:
 	@scripts/setup.sh run
 	@.venv/bin/tinyhil matrix --require oracle $(ARGS)
+
+models:
+	@scripts/setup.sh models
+	@.venv/bin/python firmware/models $(ARGS)
 
 # Renode is the one that is installed, or else the pinned one, fetched once.
 renode:

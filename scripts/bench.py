@@ -160,7 +160,7 @@ def main() -> int:
     if not models:
         console.print(f"{PUBLIC_MODELS} holds no public models (TINYHIL_TEST_MODELS says where they are):")
         console.print("only the project's own are measured, and nothing is compared.")
-    models |= {path.stem: path for path in own_models()}
+    models |= {f"own {path.stem}": path for path in own_models()}
     found: dict[str, Any] = {"peer": PEER, "boards": {}, "bundled": {}, "failures": []}
     failures: list[str] = found["failures"]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what a make target needs, and nothing twice. Usage: scripts/setup.sh run|test|lint|fuzz
+# Installs what a make target needs, and nothing twice. Usage: scripts/setup.sh run|models|test|lint|fuzz
 #
 # Packages come from apt (with sudo where not root), Python packages go into .venv. What is done is stamped in .venv with
 # a key over everything that it depends on, so a second run only looks and returns. An interrupted run leaves no stamp
@@ -14,9 +14,10 @@ readonly MISSING=22
 profile=${1:-}
 case $profile in
   run) extras=oracle ;;
+  models) extras=oracle,models ;;
   test | fuzz) extras=oracle,models,robot,zephyr,test ;;
   lint) extras=oracle,models,robot,zephyr,test,lint ;;
-  *) echo "usage: scripts/setup.sh run|test|lint|fuzz" >&2; exit 2 ;;
+  *) echo "usage: scripts/setup.sh run|models|test|lint|fuzz" >&2; exit 2 ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=$root/.venv
@@ -74,6 +75,7 @@ look() {
   arm_has libstdc++.a || need libstdc++-arm-none-eabi-newlib "C++ headers of the boards' firmware"
   have qemu-system-arm || need qemu-system-arm "emulator of the boards"
   have g++ || need g++ "the same firmware as a host process"
+  if [[ $profile == models ]]; then have espeak-ng || need espeak-ng "the words that the keyword spotter learns"; fi
   if [[ $profile == test ]]; then
     have cmake || need cmake "tests of the Zephyr module without Zephyr"
     have ninja || need ninja-build "the same"

@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A job in the background of a shell ignores Ctrl-C, and so would all that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*names): skip, with the reason, where one of these is missing")
-    # Without options the device tests run on the host and on every board that QEMU has, with the project's own models.
+    # Without options the device tests run on the host and on every board that QEMU has, with the digits.
     option = config.option
     if not option.hil_board:
         from tinyhil.board import board_names, load_board
@@ -48,9 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # What runs Zephyr alone is run by the tests of Zephyr.
         option.hil_board = [board.name for board in boards if (option.hil_firmware or "bare_metal") in board.firmwares]
     if not option.hil_model:
-        from tinyhil.matrix import own_models
+        from tinyhil.matrix import own_model
 
-        option.hil_model = [str(path) for path in own_models()]
+        option.hil_model = [str(own_model("digits"))]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -331,6 +331,15 @@ def test_lint_needs_clang_format_and_the_others_do_not(sandbox):
     assert "clang-format" in stopped.stderr
 
 
+def test_the_models_need_the_voices_that_they_learn_from_and_the_others_do_not(sandbox):
+    stopped = sandbox.run("models", FAKE_UID="1000")
+    assert stopped.returncode == MISSING
+    assert "espeak-ng" in stopped.stderr
+    sandbox.fake("espeak-ng", "")
+    assert sandbox.run("models").returncode == 0
+    assert sandbox.pip_runs()[-1].endswith(f"--editable {sandbox.clone}[oracle,models]")
+
+
 @pytest.mark.parametrize("arguments", [[], ["everything"]])
 def test_an_unknown_profile_is_wrong_usage(sandbox, arguments):
     done = subprocess.run(

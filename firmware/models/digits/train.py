@@ -13,22 +13,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from tinyhil.golden import GoldenSet
 from tinyhil.model import Model
-from training.exact import SEED, Array, shuffled
+from training import digit_images
+from training.exact import SEED
 from training.fit import accuracy, cross_entropy, fit
 from training.layers import AveragePool, Chain, Conv, Dense, Depthwise, Flatten, MaxPool, Residual
 from training.quantize import Quantizer
 from training.recipe import Made, Recipe, facts, int8_outputs, made_with, main, vectors_of
 
-TEST_IMAGES = 360
 EPOCHS = 40
 BATCH = 48
 LEARNING_RATE = 3e-3
@@ -55,32 +51,19 @@ def network() -> Chain:
     )
 
 
-def split_data() -> tuple[Array, NDArray[np.int64], Array, NDArray[np.int64]]:
-    """Training images (n, 8, 8, 1) with values 0 to 1 and their digits, then those held out."""
-    digits = load_digits()
-    order = shuffled("split", len(digits.images))
-    images = (digits.images[order] / 16.0)[..., np.newaxis]
-    labels = digits.target[order].astype(np.int64)
-    return images[TEST_IMAGES:], labels[TEST_IMAGES:], images[:TEST_IMAGES], labels[:TEST_IMAGES]
-
-
-def quantize_images(images: Array) -> NDArray[np.int8]:
-    return (np.rint(images * 255) - 128).astype(np.int8)
-
-
 def make() -> Made:
-    train_images, train_labels, test_images, test_labels = split_data()
+    train_images, train_labels, test_images, test_labels = digit_images.split()
     net = network()
     loss = cross_entropy(train_labels, 10, LABEL_SMOOTHING)
     fit(net, train_images, loss, epochs=EPOCHS, batch=BATCH, rate=LEARNING_RATE)
     description = "digits: 8x8 handwritten digits, trained by firmware/models/digits/train.py"
-    q = Quantizer(description, "image", train_images, (np.float32(1 / 255), -128))
+    q = Quantizer(description, "image", train_images, (digit_images.SCALE, digit_images.ZERO_POINT))
     net.emit(q)
     q.softmax()
-    data, held_out = q.finish(), quantize_images(test_images)
+    data, held_out = q.finish(), digit_images.quantize(test_images)
     figures = {
-        "images": len(train_images) + TEST_IMAGES,
-        "held_out": TEST_IMAGES,
+        "images": len(train_images) + len(test_images),
+        "held_out": len(test_images),
         "float_accuracy": accuracy(net, test_images, test_labels),
         "int8_accuracy": float((int8_outputs(data, held_out).argmax(axis=1) == test_labels).mean()),
     }

@@ -8,8 +8,9 @@ A model's folder <name>/ holds train.py and what it makes:
     <name>.json          the record: what was measured, with which versions of what
     README.md            the card, drawn from the three files above and nothing else
 
-`train.py --check` trains again. With the versions of the record every byte must come out the same. With others the
-scores may fall short of the record's by what the recipe states and no more, and the files that are there must hold up.
+`train.py --card` prints the card again. `train.py --check` trains again. With the versions of the record every byte
+must come out the same. With others the scores may fall short of the record's by what the recipe states and no more, and
+the files that are there must hold up.
 """
 
 from __future__ import annotations
@@ -80,7 +81,13 @@ def main(recipe: Recipe) -> int:
     """The command line of a train.py. Returns the exit status."""
     parser = argparse.ArgumentParser(description=f"Train, quantize and write the model {recipe.folder.name}.")
     parser.add_argument("--check", action="store_true", help="train again and compare with the files that are there")
-    checking = parser.parse_args().check
+    parser.add_argument("--card", action="store_true", help="print the card of the files that are there")
+    options = parser.parse_args()
+    if options.card:
+        model_path, golden_path, record_path, _ = recipe.paths
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+        print(recipe.card(load_model(model_path), golden.load(golden_path), record), end="")
+        return 0
     for program in recipe.programs:
         if shutil.which(program) is None:
             print(f"{program} is not installed: the data of {recipe.folder.name} cannot be made.", file=sys.stderr)
@@ -97,7 +104,7 @@ def main(recipe: Recipe) -> int:
     goldens = golden.make_golden(model, labels=made.labels, keep_state=made.keep_state, **vectors)
     for name in recipe.scores:
         print(f"{name.replace('_', ' ')}: {made.figures[name]:.2%}")
-    return _check(recipe, model, goldens, made) if checking else _write(recipe, model, goldens, made)
+    return _check(recipe, model, goldens, made) if options.check else _write(recipe, model, goldens, made)
 
 
 def _write(recipe: Recipe, model: Model, goldens: GoldenSet, made: Made) -> int:
@@ -199,10 +206,11 @@ def versions(recipe: Recipe) -> dict[str, str]:
 
 def facts(model: Model, record: dict[str, Any]) -> str:
     """The rows of a card's table that every model has."""
+    constants = (tensor for graph in model.subgraphs for tensor in graph.tensors if tensor.is_constant)
     rows = {
-        "operators": ", ".join(dict.fromkeys(op.name for op in model.operators)),
+        "operators": ", ".join(dict.fromkeys(op.name for graph in model.subgraphs for op in graph.operators)),
         "multiply-accumulates": f"{model.macs:,}",
-        "weights and biases": f"{sum(t.bytes for t in model.tensors if t.is_constant):,} bytes",
+        "constants": f"{sum(tensor.bytes for tensor in constants):,} bytes",
         "file": f"{len(model.data):,} bytes, SHA-256 `{model.sha256}`",
         "arena": f"{record['arena']['bytes']:,} bytes on {record['arena']['board']}, engine builtin",
     }
