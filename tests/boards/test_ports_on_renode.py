@@ -32,7 +32,7 @@ class Probe:
 
     def __init__(self, name: str) -> None:
         board = load_board(name)
-        board = replace(board, build=replace(board.build, ops=None))  # the small tree has two operators alone
+        board = replace(board, bare_metal=replace(board.build, ops=None))  # the small tree has two operators alone
         self.target: Target = make_target("renode", board, build_image(board), SLOT_CONTENT)
         self._channel = self.target.start()
         self._received = b""
