@@ -53,7 +53,7 @@ void Take(uint8_t byte) {
       requests.Answer(receiver.header(), receiver.payload(), receiver.payload_size(), damaged_frames);
       break;
     case Receiver::Event::kDamaged:
-      ++damaged_frames;
+      requests.ReportDamaged(++damaged_frames);
       break;
     case Receiver::Event::kLine:
       text.Execute(receiver.line(), requests.session(), damaged_frames);

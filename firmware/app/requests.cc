@@ -137,6 +137,8 @@ Error Requests::Handle(const Header& header, PayloadReader& in, PayloadWriter& o
       return SlotWrite(in);
     case Request::kSlotCheck:
       return SlotCheck(in, out);
+    case Request::kSlotCrc:
+      return SlotCrc(in, out);
     case Request::kLoad:
       return Load(in, out);
     case Request::kTensor:
@@ -225,6 +227,19 @@ Error Requests::SlotCheck(PayloadReader& in, PayloadWriter& out) const {
   if (model.sha256 == nullptr) return {};
   out.Put(model.sha256, kSha256Bytes);
   out.U32(model.benchmark);
+  return {};
+}
+
+// Of what lies there, whole or not: where a transfer was cut short, the host sees how much of it is left.
+Error Requests::SlotCrc(PayloadReader& in, PayloadWriter& out) const {
+  const uint32_t offset = in.U32();
+  const uint32_t size = in.U32();
+  if (!in.AtEnd()) return WrongLength();
+  const port::Region slot = port::ModelSlot();
+  if (offset > slot.bytes || size > slot.bytes - offset) {
+    return Refuse(Code::kBadRange, "outside the slot", slot.bytes, offset);
+  }
+  out.U32(Crc32(0, slot.base + offset, size));
   return {};
 }
 
@@ -413,17 +428,26 @@ Error Requests::Echo(PayloadReader& in, PayloadWriter& out) const {
   return {};
 }
 
-// Numbered as the RUN is. A frame of its own: the reply's place still holds the reply before.
+// Numbered as the RUN is.
 void Requests::SendProgress(void* requests, uint32_t op) {
   Requests& self = *static_cast<Requests*>(requests);
+  self.SendUnasked(Request::kProgress, self.run_seq_, op);
+}
+
+void Requests::ReportDamaged(uint32_t damaged_frames) {
+  if (session_ != 0) SendUnasked(Request::kDamaged, 0, damaged_frames);
+}
+
+// A frame of its own: the reply's place still holds the reply before.
+void Requests::SendUnasked(Request type, uint16_t seq, uint32_t number) {
   uint8_t frame[kHeaderBytes + 8];
-  frame[0] = static_cast<uint8_t>(Request::kProgress) | kReply;
+  frame[0] = static_cast<uint8_t>(type) | kReply;
   frame[1] = 0;
-  StoreU16(frame + 2, self.run_seq_);
-  StoreU32(frame + 4, self.session_);
-  StoreU32(frame + 8, op);
+  StoreU16(frame + 2, seq);
+  StoreU32(frame + 4, session_);
+  StoreU32(frame + 8, number);
   StoreU32(frame + 12, Crc32(0, frame, 12));
-  self.encoder_.WriteFrame(frame, sizeof(frame));
+  encoder_.WriteFrame(frame, sizeof(frame));
 }
 
 void Requests::AppendResults(bool profile, uint32_t first, uint32_t count, PayloadWriter& out) const {

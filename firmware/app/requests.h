@@ -25,6 +25,10 @@ class Requests {
   // Answers one frame, in place or over the link. `damaged_frames`: how many came unreadable since the start.
   void Answer(const Header& header, const uint8_t* payload, uint32_t size, uint32_t damaged_frames);
 
+  // Says that something came and was no frame, so that the host need not wait to find out. Nothing where no session is
+  // open: it may be a person who types.
+  void ReportDamaged(uint32_t damaged_frames);
+
   uint32_t session() const { return session_; }
 
  private:
@@ -41,6 +45,7 @@ class Requests {
   Error Info(PayloadReader& in, PayloadWriter& out, uint32_t damaged_frames) const;
   Error SlotWrite(PayloadReader& in);
   Error SlotCheck(PayloadReader& in, PayloadWriter& out) const;
+  Error SlotCrc(PayloadReader& in, PayloadWriter& out) const;
   Error Load(PayloadReader& in, PayloadWriter& out);
   Error Tensor(PayloadReader& in, PayloadWriter& out) const;
   Error Ops(PayloadReader& in, PayloadWriter& out) const;
@@ -64,6 +69,7 @@ class Requests {
 
   void AppendResults(bool profile, uint32_t first, uint32_t count, PayloadWriter& out) const;
   static void SendProgress(void* requests, uint32_t op);
+  void SendUnasked(Request type, uint16_t seq, uint32_t number);
   void Send(const Header& header, uint8_t status, uint32_t payload_size);
 
   ModelRunner& runner_;

@@ -34,9 +34,11 @@ enum class Request : uint8_t {
   kOpTensor = 18,
   kOpRead = 19,
   kOpWrite = 20,
+  kSlotCrc = 21,
   kBaud = 24,
   kEcho = 25,
   kProgress = 26,  // never requested: the device sends it on its own
+  kDamaged = 27,   // never requested: the device sends it on its own
   kFault = 0x7F,   // never requested: the device sends it on its own
 };
 constexpr uint8_t kReply = 0x80;

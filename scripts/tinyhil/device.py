@@ -25,6 +25,7 @@ from tinyhil.errors import (
     BadInput,
     DeviceFault,
     DeviceRefused,
+    DeviceRestarted,
     LinkBroken,
     MalformedModel,
     NotTflite,
@@ -61,6 +62,7 @@ _ALLOWANCE_S_PER_MAC = 4e-6  # 40 times what a Cortex-M0 needs in an emulator of
 _GUESS_S_PER_MAC = 1e-7
 _GUESS_S_PER_MODEL_BYTE = 1e-6
 _WORK_PER_ELEMENT = 4
+_RESTARTS = 3  # that the transfer of a model outlives
 _ANSWERS_AGAIN = "it answers again"
 
 Wrap = Callable[["Channel"], "Channel"]
@@ -260,8 +262,7 @@ class Device:
         if writable and self._target.write_memory is not None:
             provided = self._target.write_memory(self.image.slot.base, image)
         elif writable:
-            with self._errors():
-                self._commands.write_slot(image)
+            self._write_slot(image)
             provided = True
         elif self._target.fill_slot(image):
             self.reconnect()
@@ -273,6 +274,22 @@ class Device:
             self._target.stop()
             self.start(model)
         self._provided = model.sha256
+
+    def _write_slot(self, image: bytes) -> None:
+        """Over the link. A device that restarts meanwhile gets the rest, where it still has what came before."""
+        start = 0
+        for attempt in range(_RESTARTS + 1):
+            try:
+                with self._errors():
+                    self._commands.write_slot(image, start)
+                return
+            except DeviceRestarted:
+                if attempt == _RESTARTS:
+                    raise
+            held = self._commands.slot_written
+            self.reconnect()
+            with self._errors():
+                start = held if self._commands.slot_holds(image[:held]) else 0
 
     def _slot_image(self, model: Model) -> bytes:
         assert self.image.slot is not None

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's end of the wire: requests that are answered, or an exception that says why not.
 
-A request is sent again, under the same number, when its reply is overdue, and at once when a later reply or a damaged
-piece shows that something was lost. How long a reply may take is learnt from those before it. Requests of one exchange
-overlap, as many as the window allows.
+A request is sent again, under the same number, when its reply is overdue, and at once when a later reply, a damaged
+piece or the device's own complaint shows that it was lost. How long a reply may take is learnt from those before it.
+Requests of one exchange overlap: as many as the device has room for, or the window allows. What goes in several frames
+(`Link.transfer`) goes in shorter ones on a line that loses many.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import struct
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from tinyhil.errors import DeviceRestarted
 from tinyhil.link.channel import Channel
@@ -27,6 +31,14 @@ _LONGEST_PIECE = MAX_PAYLOAD + 64
 _FIRST_GUESS_S = 0.25  # of a reply's time, before any came
 _SHORTEST_RESEND_S = 0.02
 _LONGEST_RESEND_S = 2.0
+_SLOWER = 1.5  # each time that a reply is overdue again
+_FRAME_COST_BYTES = 48  # of a request and its reply, beside what they carry
+_LEAST_PAYLOAD = 64
+_MOST_FRAMES = 16  # on their way, however short
+_FRAMES_OF_ROOM = (
+    4  # that the device's room is made use of with, so that one can be on its way while others are answered
+)
+_ENCODED_MORE = 20  # bytes of a frame beside its payload, at the most: header, CRC-32, COBS, zeros
 _FAULT_LINE = re.compile(rb"^(hil fault (.*)) \*([0-9a-f]{8})\r?$", re.MULTILINE)
 
 
@@ -123,33 +135,57 @@ class Watch:
         return time.monotonic() - self._began
 
 
+class Transfer(NamedTuple):
+    """Bytes that go to the device, or come from it, in as many frames as the line asks for."""
+
+    size: int
+    ask: Callable[[int, int], tuple[Request, bytes]]
+    """The request for a stretch of them: its offset and size."""
+    head: int = 0
+    """Bytes of the request's payload beside those that it carries."""
+
+
+@dataclass
+class _Job:
+    """What is to be asked: a request, or a stretch of a transfer."""
+
+    index: int
+    request: Request | None
+    payload: bytes = b""
+    transfer: Transfer | None = None
+    start: int = 0
+    end: int = 0
+    times_sent: int = 0
+
+
 @dataclass
 class _Waiting:
-    index: int
+    job: _Job
     request: Request
     frame: bytes
-    sent_at: float
-    order: int
-    times_sent: int = 1
+    hurt_before: int
+    """What the link had seen of losses when it was first sent."""
+    orders: list[int] = field(default_factory=list)
+    """When it was sent, in terms of all else that was; but not what is known to be lost."""
+    times_sent: int = 0
+    first_left_at: float = 0.0
+    left_at: float = 0.0
+    """When its last byte is on the line."""
     heard_at: float = 0.0
+
+    @property
+    def order(self) -> int:
+        return self.orders[-1]
 
 
 class _ReplyTime:
-    """How long replies to one kind of request take: mean and mean deviation, as TCP estimates them (RFC 6298).
-
-    A reply to what was sent twice tells nothing of its time; until one does, the longest wait that was tried holds.
-    """
+    """How long replies to one kind of request take: mean and mean deviation, as TCP estimates them (RFC 6298)."""
 
     def __init__(self) -> None:
         self._mean_s: float | None = None
         self._deviation_s = 0.0
-        self._tried_s = 0.0
-
-    def tried(self, wait_s: float) -> None:
-        self._tried_s = wait_s
 
     def add(self, sample_s: float) -> None:
-        self._tried_s = 0.0
         if self._mean_s is None:
             self._mean_s, self._deviation_s = sample_s, sample_s / 2
         else:
@@ -158,8 +194,33 @@ class _ReplyTime:
 
     def overdue_s(self, guess_s: float) -> float:
         if self._mean_s is None:
-            return max(guess_s, _FIRST_GUESS_S, self._tried_s)
-        return max(self._mean_s + 4 * self._deviation_s, _SHORTEST_RESEND_S, self._tried_s)
+            return max(guess_s, _FIRST_GUESS_S)
+        return max(self._mean_s + 4 * self._deviation_s, _SHORTEST_RESEND_S)
+
+
+class _Losses:
+    """How many bytes pass between two losses, and so how long a frame is best.
+
+    Where a frame costs c bytes beside what it carries, and a loss comes every s bytes, n bytes a frame cost about
+    (n + c) / (1 - n / s) for n that arrive: least near n = sqrt(c s).
+    """
+
+    def __init__(self) -> None:
+        self._between: float | None = None
+        self._since = 0
+
+    def passed(self, count: int) -> None:
+        self._since += count
+
+    def lost(self) -> None:
+        self._between = self._since if self._between is None else self._between + (self._since - self._between) / 4
+        self._since = 0
+
+    @property
+    def best_payload(self) -> int:
+        if self._between is None:
+            return MAX_PAYLOAD
+        return max(_LEAST_PAYLOAD, int(math.sqrt(_FRAME_COST_BYTES * max(self._between, self._since))))
 
 
 class Link:
@@ -177,7 +238,8 @@ class Link:
         line_bytes_per_s: float | None = None,
         restarted: Callable[[], bool] | None = None,
     ) -> None:
-        """window: requests that may be on their way at once. allowance: what measures the time a device may take.
+        """window: requests that may be on their way at once, as long as it is not known how many bytes may (`allow`).
+        allowance: what measures the time a device may take.
         line_bytes_per_s: what the line carries, where that counts. restarted: asked now and then about a silent device
         that would come back where this link cannot hear it.
         """
@@ -190,6 +252,15 @@ class Link:
         self._seq = secrets.randbits(16)
         self._order = 0
         self._times: dict[Request, _ReplyTime] = {}
+        self._room_bytes = 0
+        self._longest_payload = MAX_PAYLOAD
+        self._losses = _Losses()
+        self._jobs: deque[_Job] = deque()
+        self._line_free_at = 0.0
+        self._answered_at = 0.0
+        self._heard_at = 0.0
+        self._hurt = 0
+        self._answered_twice: dict[int, int] = {}  # if it is: then this was the order of what the second reply is to
         self._text = b""
         self._line_s = 1.0 / line_bytes_per_s if line_bytes_per_s else 0.0
         self._watch: Watch | None = None
@@ -228,6 +299,22 @@ class Link:
         self.exchange([(Request.OPEN, b"")], allowance_s)
         self._opened = True
 
+    def allow(self, room_bytes: int, longest_payload: int = MAX_PAYLOAD) -> None:
+        """What the device says of itself: how many bytes it keeps while it is busy, so that all requests on their way
+        may be as long together (0: unknown); and of how many a payload may be.
+        """
+        self._room_bytes = room_bytes
+        if not room_bytes:
+            self._longest_payload = longest_payload
+            return
+        share = room_bytes // (_FRAMES_OF_ROOM if room_bytes >= _FRAMES_OF_ROOM * 256 else 2) - _ENCODED_MORE
+        self._longest_payload = min(longest_payload, max(_LEAST_PAYLOAD, share))
+
+    @property
+    def best_payload(self) -> int:
+        """Bytes of payload that a frame had best have on this line as it is now."""
+        return min(self._longest_payload, self._losses.best_payload)
+
     def leave(self) -> None:
         """The device is about to restart: its session ends, and that is no error."""
         self._opened = False
@@ -254,25 +341,49 @@ class Link:
     def exchange(
         self, requests: Sequence[tuple[Request, bytes]], allowance_s: float, guess_s: float = 0.0
     ) -> list[bytes]:
-        """All requests, up to a window of them at a time; their replies' payloads in the same order.
+        """All requests, as many at a time as may be on their way; their replies' payloads in the same order.
 
         allowance_s: how long the device may be silent before each.
         """
         replies: list[bytes] = [b""] * len(requests)
+        jobs = [_Job(index, request, payload) for index, (request, payload) in enumerate(requests)]
+        for job, payload in self._work(jobs, allowance_s, guess_s):
+            replies[job.index] = payload
+        return replies
+
+    def transfer(
+        self,
+        transfers: Sequence[Transfer],
+        allowance_s: float,
+        arrived: Callable[[int, int], None] | None = None,
+    ) -> list[bytes]:
+        """All of the transfers; what came for each, in the order of its bytes.
+
+        arrived: told of each stretch that was answered, its first byte and the one after its last.
+        """
+        found: list[dict[int, bytes]] = [{} for _ in transfers]
+        jobs = [
+            _Job(index, None, transfer=transfer, end=transfer.size)
+            for index, transfer in enumerate(transfers)
+            if transfer.size
+        ]
+        for job, payload in self._work(jobs, allowance_s, 0.0):
+            found[job.index][job.start] = payload
+            if arrived is not None:
+                arrived(job.start, job.end)
+        return [b"".join(pieces[at] for at in sorted(pieces)) for pieces in found]
+
+    def _work(self, jobs: Sequence[_Job], allowance_s: float, guess_s: float) -> Iterator[tuple[_Job, bytes]]:
+        """Does all jobs, stretch by stretch; each with what answered it."""
+        self._jobs = deque(jobs)
         waiting: dict[int, _Waiting] = {}
-        sent = done = 0
-        while done < len(requests):
-            fresh = requests[sent : sent + self._window - len(waiting)]
-            if fresh:
-                self._send_new(fresh, sent, waiting)
-                sent += len(fresh)
+        while self._jobs or waiting:
+            self._send_new(waiting)
             for frame in self._receive(waiting, allowance_s, guess_s):
                 entry = waiting.pop(frame.seq)
                 if frame.status:
                     raise Refused.parse(entry.request, frame.status, frame.payload)
-                replies[entry.index] = frame.payload
-                done += 1
-        return replies
+                yield entry.job, frame.payload
 
     def text_command(self, line: str, allowance_s: float) -> list[str]:
         """A line of the text language; the lines of its answer, without the m-ready that ends it.
@@ -298,102 +409,162 @@ class Link:
         """What was learnt about this request's time no longer holds: another model was loaded."""
         self._times.pop(request, None)
 
-    def _send_new(self, fresh: Sequence[tuple[Request, bytes]], first: int, waiting: dict[int, _Waiting]) -> None:
-        now = time.monotonic()
-        frames = []
-        for index, (request, payload) in enumerate(fresh, first):
-            self._seq = (self._seq + 1) & 0xFFFF
-            self._order += 1
-            frame = encode_frame(request, self._seq, self._session, payload)
-            waiting[self._seq] = _Waiting(index, request, frame, now, self._order)
-            frames.append(frame)
-        self._channel.write(b"".join(frames))
+    def _send_new(self, waiting: dict[int, _Waiting]) -> None:
+        most = _MOST_FRAMES if self._room_bytes else self._window
+        on_their_way = sum(_weight(entry.job, entry.frame) for entry in waiting.values())
+        fresh: list[_Waiting] = []
+        while self._jobs and len(waiting) < most:
+            job, rest = self._cut(self._jobs[0])
+            request, payload = _asked(job)
+            seq = (self._seq + 1) & 0xFFFF
+            frame = encode_frame(request, seq, self._session, payload)
+            on_their_way += _weight(job, frame)
+            if self._room_bytes and waiting and on_their_way > self._room_bytes:
+                break
+            self._jobs.popleft()
+            if rest is not None:
+                self._jobs.appendleft(rest)
+            self._seq = seq
+            self._answered_twice.pop(seq, None)
+            waiting[seq] = _Waiting(job, request, frame, self._hurt)
+            fresh.append(waiting[seq])
+        self._write(fresh)
 
-    def _resend(self, entries: Sequence[_Waiting]) -> None:
-        now = time.monotonic()
+    def _cut(self, job: _Job) -> tuple[_Job, _Job | None]:
+        """As much of the job as goes into a frame now, and the rest of it."""
+        if job.transfer is None:
+            return job, None
+        middle = job.start + max(1, self.best_payload - job.transfer.head)
+        if middle >= job.end:
+            return job, None
+        return replace(job, end=middle), replace(job, start=middle)
+
+    def _write(self, entries: Sequence[_Waiting]) -> None:
+        if not entries:
+            return
+        at = max(time.monotonic(), self._line_free_at)
         for entry in entries:
             self._order += 1
-            entry.order = self._order
-            entry.sent_at = now
+            entry.orders.append(self._order)
+            at += len(entry.frame) * self._line_s
+            entry.left_at = at
+            if not entry.times_sent:
+                entry.first_left_at = at
             entry.times_sent += 1
+            entry.job.times_sent += 1
+        self._line_free_at = at
+        data = b"".join(entry.frame for entry in entries)
+        self._losses.passed(len(data))
+        self._channel.write(data)
+
+    def _resend(self, entries: Sequence[_Waiting], waiting: dict[int, _Waiting], *, lost: bool) -> None:
+        """Once more; but what is now too long for a frame in shorter ones, as new requests.
+
+        lost: whether that is known, and not only likely.
+        """
         self.resent += len(entries)
-        self._channel.write(b"".join(entry.frame for entry in entries))
+        again = []
+        for entry in entries:
+            if lost:
+                entry.orders.clear()
+            if self._cut(entry.job)[1] is None:
+                again.append(entry)
+            else:
+                self._jobs.appendleft(entry.job)
+                waiting.pop(next(seq for seq, other in waiting.items() if other is entry))
+        self._write(again)
 
     def _receive(self, waiting: dict[int, _Waiting], allowance_s: float, guess_s: float) -> list[Frame]:
-        """Waits for replies to what is waiting; at least one."""
+        """Waits for replies to what is waiting: at least one, or none where something is to be sent anew."""
         began = time.monotonic()
-        overdue_s = max(self._time_of(entry.request).overdue_s(guess_s) for entry in waiting.values())
-        overdue_s += self._line_s * sum(len(entry.frame) for entry in waiting.values())
         watch = self._watch
         expired: Expired | None = None
         damaged_before = self.damaged
+        missed = 0
         while True:
-            silent_since = max(max(entry.sent_at, entry.heard_at) for entry in waiting.values())
-            patience_s = max(0.0, silent_since + overdue_s - time.monotonic())
+            oldest = min(waiting.values(), key=lambda entry: entry.order)
+            overdue_s = self._time_of(oldest.request).overdue_s(guess_s)
+            overdue_s = max(overdue_s, min(overdue_s * _SLOWER**missed, _LONGEST_RESEND_S))
+            due = max(oldest.left_at, oldest.heard_at, self._heard_at) + overdue_s
+            patience_s = max(0.0, due - time.monotonic())
             if watch is not None:
                 patience_s = min(patience_s, watch.left_s)
             data = self._channel.read(patience_s)
             if watch is not None and not data and not watch.left_s:
-                first = next(iter(waiting.values()))
-                raise NoAnswer(first.request, watch.waited_s, first.times_sent, self.damaged - damaged_before)
-            if data:
-                if found := self._take(data, waiting):
-                    return found
-                if time.monotonic() < silent_since + overdue_s:
-                    continue
-            if watch is not None:
-                if time.monotonic() < silent_since + overdue_s:
-                    continue
-            elif expired is None:
-                expired = self._allowance(allowance_s)
-            elif expired():
-                first = next(iter(waiting.values()))
-                raise NoAnswer(first.request, time.monotonic() - began, first.times_sent, self.damaged - damaged_before)
+                raise NoAnswer(oldest.request, watch.waited_s, oldest.job.times_sent, self.damaged - damaged_before)
+            before = len(waiting)
+            if data and ((found := self._take(data, waiting)) or len(waiting) < before):
+                return found
+            now = time.monotonic()
+            if watch is None and now >= began + overdue_s:
+                if expired is None:
+                    expired = self._allowance(allowance_s)
+                elif expired():
+                    raise NoAnswer(oldest.request, now - began, oldest.job.times_sent, self.damaged - damaged_before)
+            if now < due:
+                continue
             if self._elsewhere is not None and self._opened:
-                times = max(entry.times_sent for entry in waiting.values())
+                times = oldest.job.times_sent
                 if times > 1 and times & (times - 1) == 0 and self._elsewhere():
                     raise self._restarted()
-            self._resend(list(waiting.values()))
-            overdue_s = max(overdue_s, min(2 * overdue_s, _LONGEST_RESEND_S))
-            for entry in waiting.values():
-                self._time_of(entry.request).tried(overdue_s)
+            missed += 1
+            # The others are sent again, where they are lost, once this one is answered.
+            self._resend([oldest], waiting, lost=False)
+            if len(waiting) < before:
+                return []
 
     def _take(self, data: bytes, waiting: dict[int, _Waiting]) -> list[Frame]:
         found: list[Frame] = []
         answered: set[int] = set()
         newest = -1
-        resend_oldest = False
+        something_lost = False
+        now = time.monotonic()
+        self._losses.passed(len(data))
         for piece in self._splitter.feed(data):
             if isinstance(piece, Text):
                 self._take_text(piece.data)
-            elif isinstance(piece, Damaged):
+                continue
+            self._heard_at = now
+            if isinstance(piece, Damaged):
                 self.damaged += 1
-                resend_oldest = True
+                something_lost = True
+            elif piece.type == Request.DAMAGED | REPLY:
+                something_lost = something_lost or piece.session == self._session
             elif piece.type == Request.PROGRESS | REPLY:
                 entry = waiting.get(piece.seq)
                 if self._watch is not None and entry is not None and len(piece.payload) == 4:
                     self._watch.began(struct.unpack("<I", piece.payload)[0])
-                    entry.heard_at = time.monotonic()  # it has arrived
+                    entry.heard_at = now  # it has arrived
             elif piece.type == Request.FAULT | REPLY:
                 raise Fault.parse(_words(piece.payload))
             else:
                 entry = waiting.get(piece.seq)
                 if entry is None or piece.type != entry.request | REPLY or piece.seq in answered:
-                    continue  # the reply to a request that was sent twice
+                    # The reply to a request that was sent twice.
+                    newest = max(newest, self._answered_twice.pop(piece.seq, -1))
+                    continue
                 if piece.status == Status.WRONG_SESSION or piece.session != self._session:
                     raise self._restarted()
-                if entry.times_sent == 1:
-                    self._time_of(entry.request).add(time.monotonic() - entry.sent_at)
-                newest = max(newest, entry.order)
+                if entry.times_sent == 1 or self._hurt == entry.hurt_before:  # else: which one was answered?
+                    since = self._answered_at if entry.times_sent == 1 else 0.0
+                    self._time_of(entry.request).add(max(0.0, now - max(entry.first_left_at, since)))
+                newest = max(newest, entry.orders[0])
+                if len(entry.orders) > 1:
+                    self._answered_twice[piece.seq] = entry.order
+                self._answered_at = now
                 answered.add(piece.seq)
                 found.append(piece)
         left = [entry for seq, entry in waiting.items() if seq not in answered]
         # Replies come in the order of the requests: what was sent before an answered one is lost.
         lost = [entry for entry in left if entry.order < newest]
-        if not lost and resend_oldest:
-            lost = left[:1]
+        if not lost and something_lost and left:
+            # What is not all on the line yet cannot be what was lost.
+            lost = [entry for entry in (min(left, key=lambda entry: entry.order),) if entry.left_at <= now]
+        if lost or something_lost:
+            self._hurt += 1
+            self._losses.lost()
         if lost:
-            self._resend(lost)
+            self._resend(lost, waiting, lost=True)
         return found
 
     def _take_text(self, data: bytes) -> None:
@@ -417,3 +588,15 @@ class Link:
 
 def _words(data: bytes) -> str:
     return data.decode("ascii", "replace")
+
+
+def _weight(job: _Job, frame: bytes) -> int:
+    """Bytes of a request or of what it asks for, whichever is more: either fills the line, and what waits for it."""
+    return max(len(frame), job.end - job.start)
+
+
+def _asked(job: _Job) -> tuple[Request, bytes]:
+    if job.transfer is not None:
+        return job.transfer.ask(job.start, job.end - job.start)
+    assert job.request is not None
+    return job.request, job.payload

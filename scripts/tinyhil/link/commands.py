@@ -7,8 +7,9 @@ import struct
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from tinyhil.link.client import Link, ProtocolError, Refused, Watch
+from tinyhil.link.client import Link, ProtocolError, Refused, Transfer, Watch
 from tinyhil.link.protocol import MAX_PAYLOAD, TENSOR_TYPES, Request, Run, Status
 
 _INPUT_WRITE = struct.Struct("<II")
@@ -129,6 +130,7 @@ class Commands:
         self._write_memory = write_memory
         self._addresses: list[int] = []
         self._max_payload = MAX_PAYLOAD
+        self.slot_written = 0
         self._output_bytes: list[int] = []
         self._op_count = 0
 
@@ -137,6 +139,8 @@ class Commands:
         info = dict(line.split("=", 1) for line in lines if "=" in line)
         if info.get("max_payload", "").isdigit():
             self._max_payload = min(MAX_PAYLOAD, int(info["max_payload"]))
+        room = info.get("receive_bytes", "")
+        self._link.allow(int(room) if room.isdigit() else 0, self._max_payload)
         return info
 
     def set_baud(self, baud: int) -> None:
@@ -152,12 +156,27 @@ class Commands:
         tail = payload[_SLOT_REPLY.size :]
         return SlotReply(size, crc, tail[:32], int.from_bytes(tail[32:36], "little"))
 
-    def write_slot(self, image: bytes) -> None:
-        room = self._max_payload - 4
-        self._link.exchange(
-            [(Request.SLOT_WRITE, struct.pack("<I", at) + image[at : at + room]) for at in range(0, len(image), room)],
-            self._allowance_s,
-        )
+    def write_slot(self, image: bytes, start: int = 0) -> None:
+        """start: so many bytes of it are there already. `slot_written` says how far it came."""
+        self.slot_written = start
+        ahead: dict[int, int] = {}
+
+        def arrived(first: int, end: int) -> None:
+            ahead[start + first] = start + end
+            while (end_of_next := ahead.pop(self.slot_written, None)) is not None:
+                self.slot_written = end_of_next
+
+        def ask(at: int, size: int) -> tuple[Request, bytes]:
+            return Request.SLOT_WRITE, struct.pack("<I", start + at) + image[start + at : start + at + size]
+
+        self._link.transfer([Transfer(len(image) - start, ask, 4)], self._allowance_s, arrived)
+
+    def slot_holds(self, data: bytes) -> bool:
+        """Whether the slot begins with this."""
+        if not data:
+            return True
+        reply = self._ask(Request.SLOT_CRC, struct.pack("<II", 0, len(data)))
+        return _numbers("I", 1, reply) == [zlib.crc32(data)]
 
     def load(self, arena_limit: int, guess_s: float) -> LoadReply:
         """arena_limit: bytes, 0 for all there is. guess_s: how long it may take."""
@@ -252,7 +271,7 @@ class Commands:
     ) -> RunReply:
         tail = b""
         if not self._place_inputs(inputs):
-            if 4 + len(crcs) + sum(map(len, inputs)) <= self._max_payload:
+            if 4 + len(crcs) + sum(map(len, inputs)) <= min(self._max_payload, self._link.best_payload):
                 asked |= Run.INPUT
                 tail = b"".join(inputs)
             else:
@@ -269,13 +288,11 @@ class Commands:
         return all(self._write_memory(at, data) for at, data in zip(self._addresses, inputs, strict=True))
 
     def _write_inputs(self, inputs: Sequence[bytes]) -> None:
-        room = self._max_payload - _INPUT_WRITE.size
-        self._link.exchange(
-            [
-                (Request.INPUT_WRITE, _INPUT_WRITE.pack(index, at) + data[at : at + room])
-                for index, data in enumerate(inputs)
-                for at in range(0, len(data), room)
-            ],
+        def ask(index: int, at: int, size: int) -> tuple[Request, bytes]:
+            return Request.INPUT_WRITE, _INPUT_WRITE.pack(index, at) + inputs[index][at : at + size]
+
+        self._link.transfer(
+            [Transfer(len(data), partial(ask, index), _INPUT_WRITE.size) for index, data in enumerate(inputs)],
             self._allowance_s,
         )
 
@@ -309,20 +326,15 @@ class Commands:
         return RunReply(milliticks if Run.TICKS in here else None, outputs, reads, writes, op_milliticks)
 
     def _read_outputs(self) -> list[bytes]:
-        room = self._max_payload
-        asked = [
-            (index, at, min(room, size - at))
-            for index, size in enumerate(self._output_bytes)
-            for at in range(0, size, room)
-        ]
-        parts = self._link.exchange(
-            [(Request.OUTPUT_READ, _OUTPUT_READ.pack(*place)) for place in asked], self._allowance_s
+        def ask(index: int, at: int, size: int) -> tuple[Request, bytes]:
+            return Request.OUTPUT_READ, _OUTPUT_READ.pack(index, at, size)
+
+        outputs = self._link.transfer(
+            [Transfer(size, partial(ask, index)) for index, size in enumerate(self._output_bytes)], self._allowance_s
         )
-        outputs = [b""] * len(self._output_bytes)
-        for (index, _, size), part in zip(asked, parts, strict=True):
-            if len(part) != size:
-                raise ProtocolError(f"{len(part)} bytes of output {index} instead of {size}")
-            outputs[index] += part
+        for index, (data, size) in enumerate(zip(outputs, self._output_bytes, strict=True)):
+            if len(data) != size:
+                raise ProtocolError(f"{len(data)} bytes of output {index} instead of {size}")
         return outputs
 
     def _results(self, request: Request) -> bytes:
@@ -371,23 +383,23 @@ class Commands:
 
     def read_op_tensor(self, op: int, wrote: bool, k: int) -> bytes:
         """Its bytes as they are now."""
-        size, room = self.op_tensor(op, wrote, k).bytes, self._max_payload
-        asked = [(at, min(room, size - at)) for at in range(0, size, room)]
-        parts = self._link.exchange(
-            [(Request.OP_READ, _OP_READ.pack(op, wrote, k, *place)) for place in asked], self._allowance_s
-        )
-        data = b"".join(parts)
+
+        def ask(at: int, size: int) -> tuple[Request, bytes]:
+            return Request.OP_READ, _OP_READ.pack(op, wrote, k, at, size)
+
+        size = self.op_tensor(op, wrote, k).bytes
+        (data,) = self._link.transfer([Transfer(size, ask)], self._allowance_s)
         if len(data) != size:
             raise ProtocolError(f"{len(data)} bytes of tensor {k} of operator {op} instead of {size}")
         return data
 
     def write_op_tensor(self, op: int, k: int, data: bytes) -> None:
         """Puts bytes into the k-th tensor that an operator reads."""
-        room = self._max_payload - _OP_WRITE.size
-        self._link.exchange(
-            [(Request.OP_WRITE, _OP_WRITE.pack(op, k, at) + data[at : at + room]) for at in range(0, len(data), room)],
-            self._allowance_s,
-        )
+
+        def ask(at: int, size: int) -> tuple[Request, bytes]:
+            return Request.OP_WRITE, _OP_WRITE.pack(op, k, at) + data[at : at + size]
+
+        self._link.transfer([Transfer(len(data), ask, _OP_WRITE.size)], self._allowance_s)
 
     def memory(self) -> Memory:
         return Memory(*_unpack(struct.Struct("<4IQ"), self._ask(Request.MEMORY)))

@@ -33,9 +33,11 @@ class Request(IntEnum):
     OP_TENSOR = 18
     OP_READ = 19
     OP_WRITE = 20
+    SLOT_CRC = 21
     BAUD = 24
     ECHO = 25
     PROGRESS = 26
+    DAMAGED = 27
     FAULT = 0x7F
 
 
