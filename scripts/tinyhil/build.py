@@ -179,6 +179,11 @@ def build_image(
         OutputUnwritable: the cache folder cannot be written, or is full.
     """
     if firmware == "zephyr":
+        if extra_sources:
+            raise BuildFailed(
+                f"{extra_sources[0]}: sources of your own are not compiled into the application on Zephyr",
+                next_step="Run it on bare metal, or take tinyhil into an application of your own as a module.",
+            )
         from tinyhil.zephyr import build_zephyr
 
         return build_zephyr(

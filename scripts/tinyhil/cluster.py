@@ -78,14 +78,15 @@ def run_on_cluster(
 
 
 def _pack(cell: Cell, plan: Plan, materials: Materials) -> tuple[dict[str, bytes], Outcome | None]:
-    """What a worker needs of this machine: model and golden set. Where they cannot be had, the cell's outcome."""
+    """What a worker needs of this machine: model, golden set, sources. Where they cannot be had, the cell's outcome."""
     try:
         model = materials.model(cell.model_path)
         golden = materials.golden(cell.model_path, plan)
         with tempfile.TemporaryDirectory(prefix="tinyhil-") as folder:
             path = Path(folder, "golden.npz")
             golden.save(path)
-            return {"model.tflite": model.data, "golden.npz": path.read_bytes()}, None
+            sources = {_source(i, source): source.read_bytes() for i, source in enumerate(plan.extra_sources)}
+            return {"model.tflite": model.data, "golden.npz": path.read_bytes(), **sources}, None
     except TinyhilError:
         return {}, run_cell(cell, plan, materials=materials)  # the same error, as the record of this cell
 
@@ -99,13 +100,19 @@ def _run_packed(cell: Cell, plan: Plan, luggage: dict[str, bytes], cell_timeout_
         for name, content in luggage.items():
             Path(folder, name).write_bytes(content)
         here = replace(cell, model_path=Path(folder, "model.tflite"), label=cell.model)
-        there = replace(plan, golden=Path(folder, "golden.npz"), inputs=(), vectors=None)
+        sources = tuple(Path(folder, _source(i, source)) for i, source in enumerate(plan.extra_sources))
+        there = replace(plan, golden=Path(folder, "golden.npz"), inputs=(), vectors=None, extra_sources=sources)
         timer.start()
         try:
             outcome = run_cell(here, there, guard=guard)
         finally:
             timer.cancel()
     return _at_home(outcome, cell, plan)
+
+
+def _source(index: int, source: Path) -> str:
+    """What the worker calls the file: two may have one name."""
+    return f"{index}-{source.name}"
 
 
 def _at_home(outcome: Outcome, cell: Cell, plan: Plan) -> Outcome:

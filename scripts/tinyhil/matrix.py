@@ -241,7 +241,10 @@ class _Matrix:
             self.listener.build_started(name)
             # A failure is the cells' to report: each asks for the image again and gets the same error.
             with contextlib.suppress(TinyhilError):
-                self.materials.image(board, engine, kernels, firmware, partial(self.listener.build_progress, name))
+                self.materials.image(
+                    *(board, engine, kernels, firmware, partial(self.listener.build_progress, name)),
+                    extra_sources=self.plan.extra_sources,
+                )
             self.listener.build_finished(name)
 
     def _take_over(self, *, images: bool) -> None:
@@ -259,7 +262,11 @@ class _Matrix:
         try:
             if (record.identity.model or {}).get("sha256") != self.materials.model(cell.model_path).sha256:
                 return False
-            image = self.materials.image(cell.board, cell.engine, cell.kernels, cell.firmware) if images else None
+            image = None
+            if images:
+                image = self.materials.image(
+                    *(cell.board, cell.engine, cell.kernels, cell.firmware), extra_sources=self.plan.extra_sources
+                )
         except TinyhilError:
             return False
         return image is None or (record.identity.image or {}).get("build_id") == image.build_id

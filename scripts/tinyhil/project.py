@@ -17,7 +17,7 @@ from tinyhil.yaml_file import YamlFile
 
 NAME = "tinyhil.yaml"
 
-_PATHS = ("models", "budgets", "history")
+_PATHS = ("models", "extra_sources", "budgets", "history")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Project:
     @property
     def models(self) -> list[Path]:
         return [Path(path) for path in self.values.get("models", [])]
+
+    @property
+    def extra_sources(self) -> list[Path]:
+        return [Path(path) for path in self.values.get("extra_sources", [])]
 
     def model_files(self) -> list[Path]:
         """The .tflite files that `models` names, or that lie in its folders."""

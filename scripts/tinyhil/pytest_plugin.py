@@ -38,9 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hil-board", metavar="NAMES", help="boards to test on, with commas (tinyhil boards)", **several)
     group.addoption("--hil-target", metavar="NAME", help="qemu, native, serial, ... [each board's first]")
     group.addoption("--hil-firmware", metavar="NAME", help="bare_metal or zephyr [each board's first]")
-    group.addoption("--hil-engine", metavar="NAME", default="builtin", help="builtin or tflm [builtin]")
-    group.addoption("--hil-kernels", metavar="NAME", default="reference", help="reference or cmsis_nn [reference]")
+    group.addoption("--hil-engine", metavar="NAME", default="", help="builtin or tflm [builtin]")
+    group.addoption("--hil-kernels", metavar="NAME", default="", help="reference or cmsis_nn [reference]")
     group.addoption("--hil-model", metavar="FILE", help="a .tflite model, repeatable", **several)
+    group.addoption("--hil-extra-source", metavar="FILE.cc", help="C++ with custom operators, repeatable", **several)
     group.addoption(
         "--hil-golden", metavar="FILE", help="a golden set, instead of the model's own; repeatable", **several
     )
@@ -69,7 +70,10 @@ class Bench:
         self.engine: str = option("--hil-engine")
         self.kernels: str = option("--hil-kernels")
         self.models = [here / name for name in option("--hil-model")]
+        self.extra_sources = [here / name for name in option("--hil-extra-source")]
         self._take_project(config.rootpath)
+        self.engine = self.engine or "builtin"
+        self.kernels = self.kernels or "reference"
         self.golden_files = [here / name for name in option("--hil-golden")]
         self._options = {name: option(f"hil_{name}") for name in OPTIONS}
         self.required = _split(option("--hil-require"))
@@ -78,10 +82,10 @@ class Bench:
         self._device: Device | None = None
 
     def _take_project(self, folder: Path) -> None:
-        """Boards and models of the project's tinyhil.yaml, where no option names any. Raises UsageError."""
+        """What tinyhil.yaml says and no option does. Raises UsageError."""
         from tinyhil.project import NAME, project_here
 
-        if not (folder / NAME).is_file() or (self.boards and self.models):
+        if not (folder / NAME).is_file():
             return
         from tinyhil.errors import TinyhilError
 
@@ -90,8 +94,14 @@ class Bench:
         except TinyhilError as error:
             raise pytest.UsageError(f"{error.message}\n{error.next_step}") from error
         assert project is not None
-        self.boards = self.boards or project.boards
+        if not self.boards:  # what the file says of its boards need not hold for another
+            self.boards = project.boards
+            self.target = self.target or project.values.get("target")
+            self.firmware = self.firmware or next(iter(project.values.get("firmware", [])), None)
+        self.engine = self.engine or next(iter(project.values.get("engines", [])), "")
+        self.kernels = self.kernels or next(iter(project.values.get("kernels", [])), "")
         self.models = self.models or project.model_files()
+        self.extra_sources = self.extra_sources or project.extra_sources
 
     def check(self) -> None:
         """Refuses options that name something that is not there, before any test runs. Raises UsageError."""
@@ -109,7 +119,7 @@ class Bench:
         ):
             if value is not None and value not in names:
                 raise pytest.UsageError(f"{option}: {value}: there is only {', '.join(names)}")
-        for path in (*self.models, *self.golden_files):
+        for path in (*self.models, *self.extra_sources, *self.golden_files):
             if not path.is_file():
                 raise pytest.UsageError(f"{path}: no such file")
         if self.boards:
@@ -174,7 +184,13 @@ class Bench:
         self.close()
         expect(key[1], board.running(self.firmware_of(board)))
         try:
-            image = build_image(board, engine=self.engine, kernels=self.kernels, firmware=self.firmware_of(board))
+            image = build_image(
+                board,
+                engine=self.engine,
+                kernels=self.kernels,
+                firmware=self.firmware_of(board),
+                extra_sources=self.extra_sources,
+            )
         except MissingTool as error:
             if error.requirement:
                 self.lacks(error.requirement, f"{error.message} {error.next_step}")

@@ -449,6 +449,7 @@ class DeviceLibrary:
         engine: str = "",
         kernels: str = "",
         firmware: str = "",
+        extra_sources: str = "",
     ) -> dict[str, str]:
         """Builds the board's firmware, starts the board with it, and makes sure that it is the one that answers.
 
@@ -457,6 +458,8 @@ class DeviceLibrary:
         ``engine`` (builtin, tflm) and ``kernels`` (reference, cmsis_nn) are ``${ENGINE}`` and ``${KERNELS}`` where they
         are not given. Where the sources of TFLite Micro or CMSIS-NN are not there the test is skipped (unless
         ``${REQUIRE}`` has ``tflm`` or ``cmsis_nn``).
+
+        ``extra_sources`` (``${EXTRA_SOURCES}``) are C++ files with custom operators of your own, with commas.
 
         Fails where the board is unknown or has no such target, an emulator is missing, or the device does not answer.
         """
@@ -474,7 +477,9 @@ class DeviceLibrary:
         for what, (given, names) in known.items():
             if given not in names:
                 raise BuildFailed(f"there is no {what} {given!r}", next_step=f"There is {' and '.join(names)}.")
-        image = _materials.image(name, engine, kernels, chosen)
+        sources = (extra_sources or _variable("EXTRA_SOURCES", "")).split(",")
+        paths = tuple(Path(source.strip()) for source in sources if source.strip())
+        image = _materials.image(name, engine, kernels, chosen, extra_sources=paths)
         if _renode_keywords():
             self._rig = _RenodeTest(spec, image)
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinyhil import assets
-from tinyhil.errors import BadInput, UnsupportedOperator
+from tinyhil.errors import BadInput, BuildFailed, ProjectFileError, UnsupportedOperator
 from tinyhil.golden import expected_golden
 from tinyhil.model import check_runnable, load_model
 
@@ -87,3 +87,56 @@ def test_a_kept_set_of_ones_own_outputs_is_what_later_runs_are_held_against(tiny
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the user's own set" in done.stdout
     (folder / "clip.golden.npz").unlink()
+
+
+@pytest.fixture
+def project(tinyhil, tmp_path: Path, folder: Path) -> Path:
+    """A repository whose tinyhil.yaml names the model, its operator's source and a board; a test beside it."""
+    (tmp_path / "clip.cc").write_bytes(SOURCE.read_bytes())
+    (tmp_path / "clip.tflite").write_bytes((folder / "clip.tflite").read_bytes())
+    keep = ("--samples", folder / "inputs.npy", "--expect", folder / "outputs.npy", "--labels", folder / "labels.npy")
+    assert tinyhil("golden", "make", "clip.tflite", *keep).returncode == 0
+    (tmp_path / "tinyhil.yaml").write_text(
+        "models: [clip.tflite]\nboards: [native]\ntarget: native\nextra_sources: [clip.cc]\n"
+    )
+    return tmp_path
+
+
+def test_a_project_names_its_operators_for_the_matrix(tinyhil, project: Path) -> None:
+    done = tinyhil("matrix")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (record,) = json.loads((project / "out" / "matrix.json").read_text())["records"]
+    assert "Clip" in {operator["name"] for operator in record["operators"]}
+    assert f"--extra-source {project / 'clip.cc'}" in record["command"]
+    resumed = tinyhil("matrix", "--resume")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+
+
+def test_a_project_names_its_operators_for_pytest(project: Path) -> None:
+    (project / "test_clip.py").write_text(
+        "from tinyhil.verdict import assert_golden\n\ndef test_it(device, golden):\n    assert_golden(device, golden)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+    (project / "tinyhil.yaml").unlink()
+    options = ["--hil-board", "native", "--hil-model", "clip.tflite", "--hil-extra-source", "clip.cc"]
+    done = subprocess.run([*command, *options], cwd=project, capture_output=True, text=True, check=False, timeout=300)
+    assert "1 passed" in done.stdout, done.stdout
+    options[-1] = "none.cc"
+    done = subprocess.run([*command, *options], cwd=project, capture_output=True, text=True, check=False, timeout=300)
+    assert "none.cc: no such file" in done.stderr
+
+
+def test_a_source_that_the_project_lacks_is_named(tinyhil, project: Path) -> None:
+    (project / "clip.cc").unlink()
+    done = tinyhil("matrix")
+    assert done.returncode == ProjectFileError.exit_status
+    assert "clip.cc" in done.stderr
+
+
+def test_zephyr_says_that_it_takes_no_sources(tinyhil, project: Path) -> None:
+    done = tinyhil("run", "clip.tflite", "--board", "mps2_an385", "--firmware", "zephyr", "--extra-source", "clip.cc")
+    assert done.returncode == BuildFailed.exit_status
+    assert "not compiled into the application on Zephyr" in done.stderr

@@ -42,9 +42,7 @@ def fake(monkeypatch):
             )
 
         def build(self, function):
-            monkeypatch.setattr(
-                matrix.Materials, "image", lambda self, board, engine, kernels, firmware, progress: function(board)
-            )
+            monkeypatch.setattr(matrix.Materials, "image", lambda self, board, *rest, **options: function(board))
 
     made = Fake()
     made.build(made.built.append)

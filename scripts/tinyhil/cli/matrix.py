@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from tinyhil.record import Record
 
-from tinyhil.cli.options import budgets_option, known, names
+from tinyhil.cli.options import budgets_option, extra_source_option, known, names
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -106,6 +106,7 @@ _OPTION_OF = {
 @click.option("--resume", is_flag=True, help="Go on with an interrupted matrix: OUT/records.jsonl has what is done.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only the I-th of N equal parts; see tinyhil merge.")
 @click.option("--scheduler", default="", metavar="tcp://HOST:PORT", help="Run the cells on a Dask cluster.")
+@extra_source_option
 @budgets_option
 @click.pass_context
 def matrix_command(
@@ -127,6 +128,7 @@ def matrix_command(
     resume: bool,
     shard: tuple[int, int] | None,
     scheduler: str,
+    extra_sources: tuple[Path, ...],
     budgets_path: Path | None,
 ) -> None:
     """Run every model on every board and write OUT/matrix.json, OUT/matrix.xml and OUT/failures/.
@@ -155,7 +157,7 @@ def matrix_command(
         budgets.check_models(list(dict.fromkeys(cell.model for cell in cells)))
     if shard is not None:
         cells = shard_of(cells, *shard)
-    plan = Plan(seed=seed, vectors=vectors, budgets=budgets, required=frozenset(require))
+    plan = Plan(seed=seed, vectors=vectors, extra_sources=extra_sources, budgets=budgets, required=frozenset(require))
     live = sys.stdout.isatty() and not os.environ.get("CI")
     # A log has no width: nothing in it may be folded.
     console = Console() if live else Console(width=240, no_color=True)

@@ -69,6 +69,18 @@ def names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) ->
     return tuple(name.strip() for item in value for name in item.split(",") if name.strip())
 
 
+def extra_source_option(function: _F) -> _F:
+    """`--extra-source FILE.cc`, repeatable, passed as `extra_sources`."""
+    return click.option(
+        "--extra-source",
+        "extra_sources",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE.cc",
+        help="C++ of your own with custom operators, repeatable.",
+    )(function)
+
+
 def budgets_option(function: _F) -> _F:
     """`--budgets FILE`, passed as `budgets_path`."""
     return click.option(

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tinyhil.cli.options import attachment_options, budgets_option, engine_options, firmware_option, json_option
+from tinyhil.cli.options import (
+    attachment_options,
+    budgets_option,
+    engine_options,
+    extra_source_option,
+    firmware_option,
+    json_option,
+)
 
 if TYPE_CHECKING:
     from tinyhil.record import Record
@@ -61,14 +68,7 @@ _CELL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--tolerance", type=float, default=0.0, metavar="N", help="Let outputs differ by so much."),
     click.option("--tolerance-reason", default="", metavar="TEXT", help="Why; it is shown in every report."),
-    click.option(
-        "--extra-source",
-        "extra_sources",
-        multiple=True,
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE.cc",
-        help="C++ of your own with custom operators, repeatable.",
-    ),
+    extra_source_option,
     budgets_option,
     attachment_options,
 )
