@@ -14,6 +14,7 @@
 #include <new>
 
 #include "engine/engine.h"
+#include "engine/tflm_arena.h"
 #include "engine/tflm_log.h"
 #include "engine/tflm_ops.h"
 #include "interpreter/model.h"
@@ -143,7 +144,7 @@ bool Tflm::Start(uint32_t arena_bytes) {
   TflmLogStart(&out_of_memory);
   bool started = false;
   if (setjmp(out_of_memory) == 0) {
-    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), arena_, arena_bytes);
+    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), TflmArena(arena_, arena_bytes));
     started = interpreter_->AllocateTensors() == kTfLiteOk;
   }
   tflm_log.out_of_memory = nullptr;

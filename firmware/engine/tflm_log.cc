@@ -20,6 +20,12 @@ void TflmLogStart(jmp_buf* out_of_memory) {
   tflm_log.out_of_memory = out_of_memory;
 }
 
+void TflmLogFull(uint32_t missing_bytes) {
+  if (tflm_log.words[0] == '\0') strcpy(tflm_log.words, "the arena is full");
+  tflm_log.missing_bytes = missing_bytes;
+  if (tflm_log.out_of_memory != nullptr) longjmp(*tflm_log.out_of_memory, 1);
+}
+
 namespace {
 
 class Line {
@@ -143,9 +149,8 @@ extern "C" void DebugLog(const char* format, va_list args) {
   if (!line.empty()) line.Put("; ");
   const uint64_t last = Format(line, format, args);
   if (strstr(format, "missing: %") == nullptr) return;
-  tflm_log.missing_bytes = static_cast<uint32_t>(last);
   line.EndMessage();
-  if (tflm_log.out_of_memory != nullptr) longjmp(*tflm_log.out_of_memory, 1);
+  TflmLogFull(static_cast<uint32_t>(last));
 }
 
 extern "C" int DebugVsnprintf(char* buffer, size_t buf_size, const char* format, va_list vlist) {

@@ -21,6 +21,9 @@ extern TflmLog tflm_log;
 
 void TflmLogStart(jmp_buf* out_of_memory);
 
+// The arena lacks so many bytes: notes them, and leaves Load where it runs.
+void TflmLogFull(uint32_t missing_bytes);
+
 }  // namespace tinyhil
 
 #endif  // TINYHIL_ENGINE_TFLM_LOG_H_

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sample of every operator's cases on a Cortex-M4F with the other pairs of engine and kernels, bit for bit.
+
+builtin with reference: test_on_device.py. TFLite Micro also stops in the middle of an inference, and aborts, where the
+oracle refuses the model: that is its way to refuse. TINYHIL_TEST_DEVICE_CASES says how many of each (6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pytest
+from host_engine import Ran, Refused
+
+from conformance.device_engine import DeviceEngine
+from conformance.operators import OPERATORS, Operator
+from conformance.runner import Conformance, draw_case
+from conformance.test_on_device import CASES, sample
+from tinyhil.board import load_board
+from tinyhil.build import build_image
+from tinyhil.device import Device
+from tinyhil.errors import DeviceFault, ModelError, TinyhilError, UnsupportedOperator
+from tinyhil.link.protocol import Status
+from tinyhil.model import Model, parse_model, supported_operators
+
+BOARD = "mps2_an386"
+PAIRS = [
+    pytest.param(("builtin", "cmsis_nn"), marks=pytest.mark.needs("cmsis_nn"), id="builtin/cmsis_nn"),
+    pytest.param(("tflm", "reference"), marks=pytest.mark.needs("tflm"), id="tflm/reference"),
+    pytest.param(("tflm", "cmsis_nn"), marks=pytest.mark.needs("tflm", "cmsis_nn"), id="tflm/cmsis_nn"),
+]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What upstream computes otherwise than the oracle, which is upstream too.
+
+    applies: to which models of a single operator. case: the number of one that shows it.
+    """
+
+    kernels: tuple[str, ...]  # of TFLite Micro
+    operator: str
+    applies: Callable[[Model], bool]
+    reason: str
+    case: int
+
+
+def _rank(model: Model) -> int:
+    return max(len(model.tensors[i].shape) for i in model.operators[0].inputs[:2] if i >= 0)
+
+
+def _type(model: Model, which: int = 0) -> str:
+    return model.tensors[model.operators[0].inputs[which]].type
+
+
+def _keeps_its_order(model: Model) -> bool:
+    order = model.tensors[model.operators[0].inputs[1]]
+    values = np.frombuffer(model.data, "<i4", order.elements, order.data_offset)
+    return [value % order.elements for value in values] == list(range(order.elements))
+
+
+CMSIS_NN = ("cmsis_nn",)
+DIFFERENCES = [
+    Difference(
+        ("reference", "cmsis_nn"), "SPACE_TO_BATCH_ND", lambda _: True, "it fills margins with what was never set", 85
+    ),
+    Difference(CMSIS_NN, "BATCH_MATMUL", lambda m: _rank(m) > 4, "takes four dimensions, and refuses more", 221),
+    Difference(CMSIS_NN, "MAXIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 302),
+    Difference(CMSIS_NN, "MINIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 84),
+    Difference(CMSIS_NN, "PAD", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 176),
+    Difference(CMSIS_NN, "PADV2", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 375),
+    Difference(CMSIS_NN, "SVDF", lambda m: _type(m, 4) == "int8", "state of int8: sums of weights are not those", 447),
+    Difference(
+        CMSIS_NN, "TRANSPOSE", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 189
+    ),
+    Difference(
+        CMSIS_NN,
+        "TRANSPOSE",
+        lambda m: _type(m) == "int8" and _rank(m) == 2 and _keeps_its_order(m),
+        "int8: transposes two dimensions whatever their order is to be",
+        459,
+    ),
+    Difference(
+        CMSIS_NN,
+        "TRANSPOSE_CONV",
+        lambda _: True,
+        "leaves the fused activation out; where windows overlap, rows and columns differ without one too",
+        4,
+    ),
+]
+"""TFLite Micro 90b983c2b with CMSIS-NN 4ab83cc3c. A case to which none of these applies must be exact."""
+
+pytestmark = pytest.mark.needs("arm-gcc", "qemu", "oracle")
+Pair = tuple[str, str]
+
+
+class Upstream:
+    """A device with TFLite Micro: what it refuses in the middle, or aborts on, it refuses."""
+
+    def __init__(self, start: Callable[[], DeviceEngine]) -> None:
+        self._start = start
+        self._engine = start()
+
+    def run(self, *arguments: object, **options: object) -> Ran | Refused:
+        try:
+            return self._engine.run(*arguments, **options)  # type: ignore[arg-type]
+        except AssertionError as error:
+            why = error.__cause__
+            aborted = isinstance(why, DeviceFault) and " in abort" in str(why)
+            if not aborted and not isinstance(why, UnsupportedOperator):
+                raise
+            assert isinstance(why, TinyhilError)
+            if aborted:
+                self._engine.close()
+                self._engine = self._start()
+            return Refused(Status.MODEL_UNSUPPORTED, why.message, 0, 0)
+
+    def close(self, check: bool = True) -> None:
+        self._engine.close(check)
+
+
+@pytest.fixture(scope="module", params=PAIRS)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    found: Pair = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def suite(pair: Pair) -> Iterator[Conformance]:
+    engine, kernels = pair
+    board = load_board(BOARD)
+    image = build_image(board, engine=engine, kernels=kernels)
+
+    def start() -> DeviceEngine:
+        return DeviceEngine(partial(Device.open, board, "qemu", image))
+
+    def operator(found: Operator) -> Operator:
+        return found if engine == "builtin" else replace(found, refuses={}, runs={})
+
+    operators = {name: operator(found) for name, found in OPERATORS.items()}
+    made = Conformance((lambda: Upstream(start)) if engine == "tflm" else start, operators)
+    yield made
+    made.close()
+
+
+def applies(difference: Difference, model: bytes) -> bool:
+    try:
+        return difference.applies(parse_model(model, "case.tflite"))
+    except ModelError:
+        return False  # it is refused, by both
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_a_sample_of_an_operators_cases_is_exact_with_every_pair(name: str, suite: Conformance, pair: Pair) -> None:
+    engine, kernels = pair
+    if name not in supported_operators(engine):
+        pytest.skip(f"the engine {engine} does not register {name}")
+    known = [each for each in DIFFERENCES if engine == "tflm" and kernels in each.kernels and each.operator == name]
+    models = {number: draw_case(OPERATORS[name], number)[1].model for number in sample(name, CASES)}
+    numbers = [number for number, model in models.items() if not any(applies(each, model) for each in known)]
+    tally = suite.run(name, numbers)
+    assert not tally.failures, tally.failures[0]
+    assert tally.cases == len(numbers)
+    assert tally.equal > 0 or known
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: f"{each.operator}-{each.case}")
+def test_what_upstream_computes_otherwise_it_still_does(difference: Difference, suite: Conformance, pair: Pair) -> None:
+    engine, kernels = pair
+    if engine != "tflm" or kernels not in difference.kernels:
+        pytest.skip("another pair's")
+    assert applies(difference, draw_case(OPERATORS[difference.operator], difference.case)[1].model)
+    assert suite.run(difference.operator, [difference.case]).failures, "it is exact now: take it out of DIFFERENCES"
