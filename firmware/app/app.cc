@@ -26,7 +26,8 @@ void Serve();
 Receiver receiver;
 ModelRunner runner;
 CobsEncoder encoder(Write);
-Requests requests(runner, encoder, Serve);
+uint8_t reply[kFrameBytes];
+Requests requests(runner, encoder, Serve, reply);
 TextCommands text(runner, Write);
 uint32_t damaged_frames = 0;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame language: one request in, one reply out. firmware/link/README.md describes each.
 //
-// RAM: the reply (kFrameBytes), which is also what makes RUN happen once: while it is a RUN's, the same request again
-// gets the same bytes; after that it is refused. All other requests may be repeated without harm.
+// RAM: the reply (kFrameBytes; the caller's, so that it is no initial value in flash), which is also what makes RUN
+// happen once: while it is a RUN's, the same request again gets the same bytes; after that it is refused. All other
+// requests may be repeated without harm.
 #ifndef TINYHIL_APP_REQUESTS_H_
 #define TINYHIL_APP_REQUESTS_H_
 
@@ -19,8 +20,8 @@ namespace tinyhil {
 class Requests {
  public:
   // `serve` reads what the UART has, once, and answers it: what the device does while a run is stopped.
-  constexpr Requests(ModelRunner& runner, CobsEncoder& encoder, void (*serve)())
-      : runner_(runner), encoder_(encoder), serve_(serve) {}
+  constexpr Requests(ModelRunner& runner, CobsEncoder& encoder, void (*serve)(), uint8_t (&reply)[kFrameBytes])
+      : runner_(runner), encoder_(encoder), serve_(serve), reply_(reply) {}
 
   // Answers one frame, in place or over the link. `damaged_frames`: how many came unreadable since the start.
   void Answer(const Header& header, const uint8_t* payload, uint32_t size, uint32_t damaged_frames);
@@ -75,6 +76,7 @@ class Requests {
   ModelRunner& runner_;
   CobsEncoder& encoder_;
   void (*const serve_)();
+  uint8_t (&reply_)[kFrameBytes];
   uint32_t session_ = 0;
   bool ran_ = false;  // run_seq_ has been executed
   bool reply_is_of_run_ = false;
@@ -87,7 +89,6 @@ class Requests {
   Moment wanted_ = 0;
   uint32_t reply_size_ = 0;
   uint32_t new_baud_ = 0;  // to be set once the reply has left
-  uint8_t reply_[kFrameBytes] = {};
 };
 
 }  // namespace tinyhil

@@ -7,39 +7,38 @@
 namespace tinyhil {
 namespace {
 
+Interpreter interpreter;  // beside the engine, whose table of functions would make it an initial value in flash
+
 class Builtin final : public Engine {
  public:
   const char* Name() const override { return "builtin"; }
   const char* Kernels() const override { return kKernelSet; }
   Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) override {
-    return interpreter_.Load(model, model_bytes, arena, arena_bytes);
+    return interpreter.Load(model, model_bytes, arena, arena_bytes);
   }
-  bool Loaded() const override { return interpreter_.loaded(); }
-  void ResetState() override { interpreter_.ResetState(); }
+  bool Loaded() const override { return interpreter.loaded(); }
+  void ResetState() override { interpreter.ResetState(); }
   Error Invoke(OpHook* hook) override {
     Error error;
-    if (!interpreter_.loaded()) {
+    if (!interpreter.loaded()) {
       error.code = Code::kNoModel;
     } else {
-      interpreter_.Invoke(hook);
+      interpreter.Invoke(hook);
     }
     return error;
   }
-  uint32_t InputCount() const override { return interpreter_.input_count(); }
-  uint32_t OutputCount() const override { return interpreter_.output_count(); }
-  TensorInfo Input(uint32_t index) const override { return interpreter_.Input(index); }
-  TensorInfo Output(uint32_t index) const override { return interpreter_.Output(index); }
-  uint32_t OpCount() const override { return interpreter_.op_count(); }
-  const char* OpName(uint32_t op) const override { return interpreter_.OpName(op); }
+  uint32_t InputCount() const override { return interpreter.input_count(); }
+  uint32_t OutputCount() const override { return interpreter.output_count(); }
+  TensorInfo Input(uint32_t index) const override { return interpreter.Input(index); }
+  TensorInfo Output(uint32_t index) const override { return interpreter.Output(index); }
+  uint32_t OpCount() const override { return interpreter.op_count(); }
+  const char* OpName(uint32_t op) const override { return interpreter.OpName(op); }
   bool OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const override {
-    return interpreter_.OpTensor(op, access, k, out);
+    return interpreter.OpTensor(op, access, k, out);
   }
-  const char* OpPath(uint32_t op) const override { return interpreter_.OpPath(op); }
-  uint32_t OpPathRuns(uint32_t op) const override { return interpreter_.OpPathRuns(op); }
-  uint32_t ArenaUsed() const override { return interpreter_.arena_used(); }
-
- private:
-  Interpreter interpreter_;
+  const char* OpPath(uint32_t op) const override { return interpreter.OpPath(op); }
+  uint32_t OpPathRuns(uint32_t op) const override { return interpreter.OpPathRuns(op); }
+  uint32_t ArenaUsed() const override { return interpreter.arena_used(); }
 };
 
 Builtin engine;  // constant-initialized: no start-up code

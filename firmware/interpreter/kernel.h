@@ -74,7 +74,8 @@ class LoadArena {
   bool exhausted_ = false;
 };
 
-// One operator while it is prepared. Functions that return false have recorded the error.
+// One operator while it is prepared. Functions that return false have recorded the error. What every Prepare calls is
+// declared cold: the compiler then makes each Prepare small, and none of the inner loops beside it slower.
 class Prepare {
  public:
   Prepare(Interpreter& interpreter, Model& model, LoadArena& arena, Graph& graph, const Operator& op, uint32_t time)
@@ -82,7 +83,7 @@ class Prepare {
 
   // Prepares the operator with this registration, whose eval is then the one that runs. A Prepare whose kernel cannot
   // do a case hands it to another's this way, before it asked for any memory.
-  bool Hand(const OpRegistration& registration) {
+  [[gnu::cold]] bool Hand(const OpRegistration& registration) {
     registration_ = &registration;
     return registration.prepare(*this);
   }
@@ -93,12 +94,12 @@ class Prepare {
   bool HasInput(uint32_t i) const { return i < op_.input_count && op_.inputs[i] >= 0; }
 
   // Fails unless the operator has this many inputs (left-out optional ones included) and outputs.
-  bool Expect(uint32_t min_inputs, uint32_t max_inputs, uint32_t outputs);
-  bool Input(uint32_t i, Tensor* out);  // fails where it is left out
-  bool Output(uint32_t i, Tensor* out);
+  [[gnu::cold]] bool Expect(uint32_t min_inputs, uint32_t max_inputs, uint32_t outputs);
+  [[gnu::cold]] bool Input(uint32_t i, Tensor* out);  // fails where it is left out
+  [[gnu::cold]] bool Output(uint32_t i, Tensor* out);
 
   // The builtin options of the given type. Absent options leave the table empty: all fields at their defaults.
-  bool Options(schema::Options type, Table* out);
+  [[gnu::cold]] bool Options(schema::Options type, Table* out);
   uint32_t Word(const Vector& list, uint32_t i) { return LoadU32(model_.reader().base() + list.offset + 4 * i); }
   // A custom operator's options, as its converter wrote them; returns their length, 0 where there are none.
   uint32_t CustomOptions(const uint8_t** out) {
@@ -107,7 +108,7 @@ class Prepare {
   }
   bool ok() { return model_.reader().ok(); }
 
-  bool Fail(Code code, const char* field, const char* detail, uint32_t got = 0, uint32_t want = 0) {
+  [[gnu::cold]] bool Fail(Code code, const char* field, const char* detail, uint32_t got = 0, uint32_t want = 0) {
     return model_.reader().Fail(code, field, detail, got, want);
   }
 
@@ -125,7 +126,7 @@ class Prepare {
     return static_cast<T*>(PersistentBytes(count, sizeof(T)));
   }
   // Memory for the duration of Eval; its address is stored to *where before the first Eval.
-  bool Scratch(uint32_t bytes, void** where);
+  [[gnu::cold]] bool Scratch(uint32_t bytes, void** where);
 
   void* data() const { return data_; }
 
@@ -139,7 +140,7 @@ class Prepare {
 
  private:
   Variable* FindVariable(uint32_t input, const Tensor& value);
-  void* PersistentBytes(uint32_t count, uint32_t element);
+  [[gnu::cold]] void* PersistentBytes(uint32_t count, uint32_t element);
 
   Interpreter& interpreter_;
   Model& model_;

@@ -170,6 +170,11 @@ class Board:
         assert self.bare_metal is not None
         return self.bare_metal
 
+    @property
+    def runs_on_host(self) -> bool:
+        """Whether its firmware is a program of this computer."""
+        return "native" in self.targets
+
     def running(self, firmware: str) -> Board:
         """The board with the targets of that firmware. Raises UnknownBoard where it cannot run it."""
         if firmware not in self.firmwares:

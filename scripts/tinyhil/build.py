@@ -37,6 +37,7 @@ from tinyhil.errors import (
     BuildFailed,
     FlashOverflow,
     MissingTool,
+    ModelError,
     OutputUnwritable,
     UnsupportedOperator,
 )
@@ -174,6 +175,7 @@ def build_image(
         MissingTool: no compiler, with the command that installs it.
         BuildFailed: compiler or linker refused; their words are in the details.
         FlashOverflow: the image does not fit the board, with the bytes that are missing.
+        ArenaOverflow: no arena that the image leaves room for can hold the model that is linked in; likewise.
         UnsupportedOperator: `ops` names one that the kernel set does not have.
         BadInput: the model cannot be read.
         OutputUnwritable: the cache folder cannot be written, or is full.
@@ -191,9 +193,21 @@ def build_image(
         )
     if ops is None and model is None and board.build is not None:
         ops = board.build.ops
-    return _Build(
+    image = _Build(
         board, engine, kernels, model, ops, sanitize, tuple(extra_sources), dict(defines or {}), progress
     ).image()
+    if model is not None and not board.runs_on_host:
+        _check_arena(board, image, model)
+    return image
+
+
+def _check_arena(board: Board, image: Image, model: Path) -> None:
+    from tinyhil.model import load_model
+    from tinyhil.model.arena import check_arena
+
+    with contextlib.suppress(ModelError):  # what is no model is linked in as it is, and refused by the device
+        left = board.memory["ram"].bytes - image.ram_bytes
+        check_arena(load_model(model), image.engine, left, f"on {board.name} beside the firmware")
 
 
 @dataclass(frozen=True)
@@ -250,7 +264,7 @@ class _Sources:
             "model.S": self._model_text().replace(_MODEL_PATH, _escaped(self._model) if self._model else ""),
             "build_info.cc": self._build_info_text(board_name, build_id, compiler),
         }
-        if self._kind == "bundled":
+        if self._kind == "bundled" or self._ops is not None:
             files = [path for path in files if path.name not in _TABLES]
             generated["ops.cc"] = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(())
         foreign = tuple(path for path in files if _sees_libraries(path))

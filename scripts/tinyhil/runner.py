@@ -200,7 +200,7 @@ class Materials:
 
     def layout(self, board: Board, image: Image) -> Layout | None:
         """What the image takes of the board's memory; None for a host process."""
-        if not image.flash_bytes or "native" in board.targets:
+        if not image.flash_bytes or board.runs_on_host:
             return None
         return self._once(("layout", image.build_id), lambda: _layout(board, image))
 

@@ -14,7 +14,7 @@ import tiny_firmware
 from tinyhil.board import Board, load_board
 from tinyhil.build import build_image
 from tinyhil.elf import GROUPS, figures, layout, symbol_sizes
-from tinyhil.errors import FlashOverflow
+from tinyhil.errors import ArenaOverflow, FlashOverflow
 
 pytestmark = pytest.mark.needs("arm-gcc")
 
@@ -84,6 +84,18 @@ def test_a_bundled_model_that_misses_the_flash_says_by_how_much(firmware: Path, 
         build_image(load_board("mps3_an547"), model=model)
     assert "slot" in caught.value.next_step
     assert caught.value.needed_bytes > 512 * 1024
+
+
+def test_a_bundled_model_whose_tensors_miss_the_ram_is_refused_with_the_bytes_that_are_missing(
+    firmware: Path, resized: type
+) -> None:
+    digits = tiny_firmware.REAL_FIRMWARE / "models/digits/digits.tflite"
+    small = resized(ram_bytes=64 * 1024)
+    taken = build_image(small, model=digits, ops=["SOFTMAX"]).ram_bytes
+    with pytest.raises(ArenaOverflow, match=r"digits needs an arena of at least .* on small") as caught:
+        build_image(resized(ram_bytes=taken + 1024), model=digits, ops=["SOFTMAX"])
+    assert caught.value.available_bytes == 1024
+    assert caught.value.missing_bytes == caught.value.needed_bytes - 1024 > 0
 
 
 def test_a_bundled_image_has_the_room_of_the_slot(firmware: Path, tmp_path: Path) -> None:

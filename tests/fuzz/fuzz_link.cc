@@ -148,7 +148,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   new (&receiver) Receiver();
   new (&runner) ModelRunner();
   new (&encoder) CobsEncoder(tinyhil::Write);
-  new (&requests) Requests(runner, encoder, Serve);
+  new (&requests) Requests(runner, encoder, Serve, reply);
   new (&text) TextCommands(runner, tinyhil::Write);
   new (&pause) Pause();
   damaged_frames = 0;

@@ -87,7 +87,7 @@ def test_twisters_file_names_models_that_are_there():
             assert (APP / model).is_file()
 
 
-@pytest.mark.parametrize("name", [name for name in ZEPHYR_BOARDS if name != "native"])
+@pytest.mark.parametrize("name", [name for name in ZEPHYR_BOARDS if name != "native"])  # whose slot is RAM of its own
 def test_every_board_in_zephyr_has_its_slot(name):
     assert name in SLOT_BOARDS
 
@@ -221,6 +221,18 @@ def test_an_old_zephyr_is_refused_by_its_number(tmp_path, monkeypatch, version, 
     done = run_cmake(tmp_path, "tinyhil_check_zephyr_version()\n")
     assert (done.returncode != 0) == refused
     assert not refused or f"Zephyr {version}" in " ".join(done.stderr.split())
+
+
+@pytest.mark.needs("cmake")
+@pytest.mark.parametrize(("version", "warned"), [("3.3.0", False), ("3.4.2", False), ("3.5.0", True), ("4.2.1", True)])
+def test_a_zephyr_that_was_not_tried_is_warned_of(tmp_path, monkeypatch, version, warned):
+    major, minor, patch = version.split(".")
+    lines = f"VERSION_MAJOR = {major}\nVERSION_MINOR = {minor}\nPATCHLEVEL = {patch}\nVERSION_TWEAK = 0\n"
+    (tmp_path / "VERSION").write_text(lines, encoding="utf-8")
+    monkeypatch.setenv("ZEPHYR_BASE", str(tmp_path))
+    done = run_cmake(tmp_path, "tinyhil_check_zephyr_version()\n")
+    assert done.returncode == 0
+    assert (f"Zephyr {version} is newer than 3.4" in " ".join(done.stderr.split())) == warned
 
 
 @pytest.mark.needs("cmake")

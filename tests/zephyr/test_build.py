@@ -70,7 +70,7 @@ def test_cmake_is_given_board_build_id_and_modules_and_ninja_the_folder(an385, p
         "-DTINYHIL_BOARD=mps2_an385",
         f"-DTINYHIL_BUILD_ID={image.build_id}",
         "-DTINYHIL_MODEL=",
-        "-DTINYHIL_OPS=",
+        "-DTINYHIL_OPS=all",
         f"-DZEPHYR_MODULES={workspace}/modules/hal/cmsis",
     ):
         assert word in asked
@@ -358,6 +358,19 @@ def test_an_arena_that_does_not_fit_ram_is_refused_with_the_bytes_that_are_missi
     assert (caught.value.needed_bytes, caught.value.missing_bytes) == (60_000, 1234)
     with pytest.raises(FlashOverflow, match="RAM"):
         build_zephyr(an385)
+
+
+@pytest.mark.parametrize("program", ["cmake", "ninja"])
+def test_an_arena_that_the_model_cannot_run_in_is_refused_with_the_bytes_that_are_missing(an385, programs, program):
+    said = (
+        "tinyhil: kws needs an arena of at least 16,348 bytes, and 10,240 are there on mps2_an385 beside the\n"
+        "  application: at least 6,108 bytes are missing.  Choose a board."
+    )
+    (programs.log.parent / "said").write_text(said)
+    programs.make(program, f'cat "{programs.log.parent}/said"; exit 1')
+    with pytest.raises(ArenaOverflow, match=r"kws needs an arena .* 6,108 bytes are missing") as caught:
+        build_zephyr(an385)
+    assert (caught.value.needed_bytes, caught.value.missing_bytes) == (16_348, 6108)
 
 
 def test_a_full_disk_is_no_failed_build(an385, programs):

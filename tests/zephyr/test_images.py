@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plain_build import build
 
+from tinyhil.assets import zephyr_app_dir
 from tinyhil.board import load_board
 from tinyhil.build import Image, build_image
 from tinyhil.device import Device
@@ -23,6 +25,8 @@ from tinyhil.zephyr.built import image_in
 
 pytestmark = pytest.mark.needs("zephyr", "qemu", "oracle")
 BOARD = "mps2_an385"
+MOST_FLASH_BYTES = 60 << 10
+MOST_RAM_BYTES = 16 << 10
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +102,23 @@ def test_a_model_larger_than_the_flash_is_refused_with_the_bytes_that_are_missin
     with pytest.raises(FlashOverflow) as refused:
         build_zephyr(board, model=large, ops=["SOFTMAX"])
     assert 0 < refused.value.missing_bytes < 256 << 10
+
+
+@pytest.fixture(scope="module")
+def default_image(tmp_path_factory) -> Image:
+    """What `west build -b mps2_an385 zephyr_app` makes."""
+    folder = tmp_path_factory.mktemp("default")
+    build(zephyr_app_dir(), BOARD, folder)
+    return image_in(folder)
+
+
+def test_the_default_application_keeps_to_its_budget_of_flash_and_ram(default_image):
+    assert default_image.flash_bytes <= MOST_FLASH_BYTES
+    assert default_image.ram_bytes <= MOST_RAM_BYTES
+
+
+def test_the_default_application_has_the_operators_of_the_projects_own_model(default_image, digits):
+    model = load_model(digits)
+    with Device.open(load_board(BOARD), "qemu", default_image, model) as device:
+        device.load(model)
+        assert_golden(device, golden_for(model).subset(range(4)))

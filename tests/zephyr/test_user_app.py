@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from plain_build import build
 
 from tinyhil.assets import zephyr_app_dir
 from tinyhil.board import load_board
@@ -19,7 +18,6 @@ from tinyhil.matrix import own_model
 from tinyhil.model import load_model
 from tinyhil.verdict import assert_golden
 from tinyhil.zephyr import find_workspace
-from tinyhil.zephyr.tools import find_tools
 
 pytestmark = pytest.mark.needs("zephyr", "qemu", "oracle")
 APP = zephyr_app_dir() / "samples" / "user_app"
@@ -32,30 +30,17 @@ def digits():
     return load_model(path)
 
 
-def build(folder: Path, *options: str) -> Path:
-    """The sample's image, built with CMake and ninja as any Zephyr application is."""
-    tools, workspace = find_tools(), find_workspace()
-    environment = {**os.environ, **tools.environment, "ZEPHYR_BASE": str(workspace.zephyr_base)}
-    configure = [str(tools.cmake), "-GNinja", "-S", str(APP), "-B", str(folder), f"-DBOARD={BOARD}"]
-    configure += [f"-DZEPHYR_MODULES={workspace.module('cmsis')}", f"-DPython3_EXECUTABLE={tools.python}"]
-    configure += [f"-DPYTHON_PREFER={tools.python}", f"-DCMAKE_MAKE_PROGRAM={tools.ninja}", *options]
-    for command in (configure, [str(tools.ninja), "-C", str(folder)]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder / "zephyr" / "zephyr.elf"
-
-
 @pytest.fixture(scope="module")
 def in_test_mode(tmp_path_factory) -> Image:
     folder = tmp_path_factory.mktemp("test_mode")
     version = find_workspace().version
     variable = "EXTRA_CONF_FILE" if version >= (3, 4) else "OVERLAY_CONFIG"
-    elf = build(folder, f"-D{variable}={APP / 'test_mode.conf'}")
+    elf = build(APP, BOARD, folder, f"-D{variable}={APP / 'test_mode.conf'}")
     return Image(BOARD, elf, "0" * 16, "bundled", "builtin", "reference", "", (), 0, 0, None, firmware="zephyr")
 
 
 def test_the_product_itself_runs_the_model(tmp_path):
-    elf = build(tmp_path / "product")
+    elf = build(APP, BOARD, tmp_path / "product")
     command = ["qemu-system-arm", "-M", "mps2-an385", "-display", "none", "-monitor", "none", "-kernel", str(elf)]
     with subprocess.Popen([*command, "-serial", "null", "-serial", "stdio"], stdout=subprocess.PIPE, text=True) as qemu:
         assert qemu.stdout is not None

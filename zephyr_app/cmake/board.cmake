@@ -24,6 +24,15 @@ macro(tinyhil_choose_board_files)
     endif()
   endforeach()
   list(APPEND tinyhil_confs ${TINYHIL_CONF})  # what the board's own board.yaml names
+  if(TINYHIL_BOARD STREQUAL "native")
+    # The UART is the process's standard input and output; newer versions have another name for that.
+    set(tinyhil_option CONFIG_NATIVE_UART_0_ON_STDINOUT)
+    if(EXISTS $ENV{ZEPHYR_BASE}/drivers/serial/Kconfig.native_pty)
+      set(tinyhil_option CONFIG_UART_NATIVE_PTY_0_ON_STDINOUT)
+    endif()
+    file(WRITE ${CMAKE_BINARY_DIR}/tinyhil_uart.conf "${tinyhil_option}=y\n")
+    list(APPEND tinyhil_confs ${CMAKE_BINARY_DIR}/tinyhil_uart.conf)
+  endif()
   list(APPEND tinyhil_overlays ${TINYHIL_OVERLAY})
   # EXTRA_CONF_FILE was OVERLAY_CONFIG before 3.4.
   tinyhil_read_zephyr_version("$ENV{ZEPHYR_BASE}" tinyhil_zephyr_version)

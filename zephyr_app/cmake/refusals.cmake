@@ -18,6 +18,11 @@ function(tinyhil_read_zephyr_version folder result)
 endfunction()
 
 function(tinyhil_check_zephyr_version)
+  get_property(done GLOBAL PROPERTY tinyhil_zephyr_checked)
+  if(done)
+    return()  # the application and the module both ask
+  endif()
+  set_property(GLOBAL PROPERTY tinyhil_zephyr_checked TRUE)
   set(folder "$ENV{ZEPHYR_BASE}")
   if(ZEPHYR_BASE)
     set(folder ${ZEPHYR_BASE})
@@ -29,6 +34,11 @@ function(tinyhil_check_zephyr_version)
   if(version VERSION_LESS ${TINYHIL_OLDEST_ZEPHYR})
     message(FATAL_ERROR "tinyhil: Zephyr ${version} (${folder}) is not supported: ${TINYHIL_OLDEST_ZEPHYR} is the oldest "
                         "that is. Point ZEPHYR_BASE at a newer one; zephyr_app/west.yml names one that was tried.")
+  endif()
+  string(REGEX MATCH "^[0-9]+\\.[0-9]+" release "${version}")
+  if(release VERSION_GREATER TINYHIL_NEWEST_ZEPHYR_TRIED)
+    message(WARNING "tinyhil: Zephyr ${version} is newer than ${TINYHIL_NEWEST_ZEPHYR_TRIED}, the newest that was tried; "
+                    "it is written for from Zephyr's documentation.")
   endif()
 endfunction()
 

@@ -8,6 +8,7 @@ the generated sources and sources.cmake, with the variables
     tinyhil_upstream_<n>_sources, _includes, _flags   for n from 0 below tinyhil_upstream_count
     tinyhil_upstream_users, _includes        those of our files that include others' headers, and where these lie
     tinyhil_depends                          files that a change of makes CMake run again
+    tinyhil_least_arena                      bytes that the model which is linked in needs at least
 An error goes to stderr as a sentence and its next step, with the status that `tinyhil build` would have.
 """
 
@@ -31,7 +32,8 @@ def main() -> None:
     parser.add_argument("--cpu", default="", help="the compiler flag that selects the core")
     parser.add_argument("--build-id", default="", help="16 hex digits [zeros]")
     parser.add_argument("--model", type=Path, help="a .tflite file to link in")
-    parser.add_argument("--ops", default="", help="its operators, with commas [read from the model]")
+    parser.add_argument("--ops", default="", help="operators, with commas, or all [the model's]")
+    parser.add_argument("--arena", type=int, default=0, help="its bytes, where Kconfig has a number for them")
     parser.add_argument("--link", action="store_true", help="with link and command loop")
     args = parser.parse_args()
     out = Path(args.out)
@@ -40,8 +42,15 @@ def main() -> None:
     from tinyhil.errors import TinyhilError
     from tinyhil.library import core_flags
 
+    least = 0
     try:
-        ops = args.ops.split(",") if args.ops else None if args.model is None else _operators(args.model, args.engine)
+        ops = args.ops.split(",") if args.ops else None
+        if args.model is not None and ops is None:
+            ops = _operators(args.model, args.engine)
+        if ops == ["all"]:
+            ops = None
+        if args.model is not None and args.link:
+            least = _least_arena(args.model, args.engine, args.board, args.arena)
         made = parts(
             engine=args.engine,
             kernels=args.kernels,
@@ -76,6 +85,7 @@ def main() -> None:
     lines.append(_set("tinyhil_upstream_definitions", definitions))
     folders = sorted({path.parent for path in made.files})
     lines.append(_set("tinyhil_depends", [*folders, *([args.model] if args.model else [])]))
+    lines.append(f"set(tinyhil_least_arena {least})\n")
     _write(out / "sources.cmake", "".join(lines))
 
 
@@ -86,6 +96,17 @@ def _operators(model: Path, engine: str) -> list[str]:
     loaded = load_model(model)
     check_runnable(loaded, engine)
     return sorted({operator.name for operator in loaded.operators})
+
+
+def _least_arena(path: Path, engine: str, board: str, arena: int) -> int:
+    """What the model needs at least, in bytes. Raises ArenaOverflow where `arena`, if it is not 0, is less."""
+    from tinyhil.model import load_model
+    from tinyhil.model.arena import check_arena, least_arena_bytes
+
+    model = load_model(path)
+    if arena:
+        check_arena(model, engine, arena, f"on {board} (CONFIG_TINYHIL_ARENA_BYTES)")
+    return least_arena_bytes(model, engine)
 
 
 def _version(compiler: str) -> str:

@@ -42,7 +42,7 @@ static_assert(kSlotBase % kAlignment == 0, "the model slot must start on a multi
 __noinit __aligned(kAlignment) uint8_t slot[CONFIG_TINYHIL_SLOT_RAM_BYTES];
 #endif
 
-#ifdef CONFIG_THREAD_STACK_INFO
+#if defined(CONFIG_THREAD_STACK_INFO) && !defined(CONFIG_ARCH_POSIX)
 const struct k_thread* reader = nullptr;  // the thread that the command loop runs in
 #endif
 
@@ -77,7 +77,8 @@ bool ModelSlotWritable() {
 #endif
 }
 
-#if defined(CONFIG_THREAD_STACK_INFO) && defined(CONFIG_INIT_STACKS)
+// On the host a thread's stack is the host's.
+#if defined(CONFIG_THREAD_STACK_INFO) && defined(CONFIG_INIT_STACKS) && !defined(CONFIG_ARCH_POSIX)
 void StackOfThisThread() { reader = k_current_get(); }
 
 uint32_t StackBytes() { return reader == nullptr ? 0 : static_cast<uint32_t>(reader->stack_info.size); }

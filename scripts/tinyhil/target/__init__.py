@@ -46,9 +46,9 @@ def make_target(
     spec = board.targets.get(name)
     place = board.slot if image.slot is None else replace(board.slot, base=image.slot.base, bytes=image.slot.bytes)
     if spec is not None and name == "native":
-        from tinyhil.target.native import NativeTarget
+        from tinyhil.target.native import NativeTarget, ZephyrNativeTarget
 
-        return NativeTarget(image.elf, slot)
+        return ZephyrNativeTarget(image.elf) if image.firmware == "zephyr" else NativeTarget(image.elf, slot)
     if spec is not None and name == "qemu":
         from tinyhil.target.qemu import QemuTarget
 

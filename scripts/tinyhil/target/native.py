@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The firmware as a process of this computer."""
+"""The firmware as a process of this computer: our own port, or Zephyr's for the host."""
 
 from __future__ import annotations
 
@@ -60,6 +60,29 @@ class NativeTarget(ProcessTarget):
                 pc = int(match[1], 16)
                 return f"it was at {pc:#010x} in {self.symbolize(pc) or 'a library'}"
         return ""
+
+    def identity(self) -> dict[str, str]:
+        return {"name": "native", "version": f"{platform.system()} {platform.release()} {platform.machine()}"}
+
+
+class ZephyrNativeTarget(ProcessTarget):
+    """Zephyr's native_sim, native_posix before it. Its UART is stdin and stdout; the slot is filled over it."""
+
+    name = "native"
+    slot_in_place = False
+
+    def __init__(self, elf: Path) -> None:
+        super().__init__(elf)
+        self._elf = elf
+
+    def start(self) -> Channel:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # --rt: Zephyr's time is this computer's; else it would never sleep.
+            return self._start("Zephyr's native firmware", [str(self._elf), "--rt"], (), ours, stdio=theirs.fileno())
+
+    def where(self) -> str:
+        return f"its process {self.process.pid} is stopped" if self.process.halted() else ""
 
     def identity(self) -> dict[str, str]:
         return {"name": "native", "version": f"{platform.system()} {platform.release()} {platform.machine()}"}

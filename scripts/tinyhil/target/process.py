@@ -202,10 +202,17 @@ class ProcessTarget(Target):
         self._channel: SocketChannel | None = None
 
     def _start(
-        self, name: str, command: Sequence[str], fds: Sequence[int], ours: socket.socket, *, gather_s: float = 0.0
+        self,
+        name: str,
+        command: Sequence[str],
+        fds: Sequence[int],
+        ours: socket.socket,
+        *,
+        gather_s: float = 0.0,
+        stdio: int | None = None,
     ) -> SocketChannel:
         try:
-            self._process = Process(name, command, fds)
+            self._process = Process(name, command, fds, stdio=stdio)
         except TargetStartFailed:
             ours.close()
             raise

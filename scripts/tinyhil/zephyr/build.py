@@ -71,8 +71,8 @@ def build_zephyr(
     """Builds the board's application on Zephyr, or finds it built.
 
     Args:
-        model: None: an image with every operator that takes its model from the slot. A .tflite file: linked in.
-        ops: operators to register in an image with a model, by the schema's names; None: every one.
+        model: None: an image that takes its model from the slot. A .tflite file: linked in.
+        ops: operators to register, by the schema's names. None: those of the model that is linked in, or every one.
         arena_bytes: the arena's size; None: what the application chooses for the board.
         workspace: None: the one that `find_workspace` finds.
         progress: receives a line whenever something is configured, compiled or linked; nothing where all is there.
@@ -119,7 +119,7 @@ class _Build:
                 next_step=f"{board.folder / 'board.yaml'} names it for Zephyr "
                 f"{' or '.join(condition for condition, _ in self._spec.names)}.",
             )
-        host = "native" in board.targets
+        host = board.runs_on_host
         for option, known in ((engine, ENGINE_OPTIONS), (kernels, KERNEL_OPTIONS)):
             if option not in known:
                 raise BuildFailed(f"The Zephyr application has no '{option}'.", next_step=f"It has {', '.join(known)}.")
@@ -139,7 +139,7 @@ class _Build:
             f"-DBOARD={name}",
             f"-DTINYHIL_BOARD={board.name}",
             f"-DTINYHIL_MODEL={self._model or ''}",
-            f"-DTINYHIL_OPS={';'.join(sorted(set(ops or ())))}",
+            f"-DTINYHIL_OPS={';'.join(sorted(set(ops or (() if model else ('all',)))))}",
             f"-DZEPHYR_MODULES={';'.join(map(str, folders))}",
             *ENGINE_OPTIONS[engine],
             *KERNEL_OPTIONS[kernels],
@@ -313,6 +313,18 @@ class _Build:
 
     def _explain(self, said: str) -> None:
         """Raises what the words really mean, where that is not an error in a source."""
+        told = " ".join(said.split())
+        small = re.search(
+            r"tinyhil: (\S+ needs an arena of at least ([\d,]+) bytes, and (-?[\d,]+) are there .*?missing\.)", told
+        )
+        if small:
+            needed, available = (int(text.replace(",", "")) for text in small.group(2, 3))
+            raise ArenaOverflow(
+                small[1],
+                needed_bytes=needed,
+                available_bytes=available,
+                next_step="Choose a board with more RAM, a larger arena, or a smaller model.",
+            )
         if re.search(r"No space left on device|[Dd]isk quota exceeded|Read-only file system", said):
             raise self._unwritable("No space left on device" if "No space" in said else said.strip().splitlines()[-1])
 
@@ -391,6 +403,7 @@ class _Build:
             fresh = Path(name) / "image"
             fresh.mkdir()
             (fresh / "image.elf").write_bytes(content)
+            (fresh / "image.elf").chmod(0o755)  # the host's own is a program
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(build / "zephyr" / "zephyr.map", fresh / "image.map")
             (fresh / "image.json").write_text(json.dumps(record, indent=1), encoding="utf-8")

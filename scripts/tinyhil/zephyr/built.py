@@ -20,7 +20,7 @@ _SLOT = "_ZN7tinyhil4port12_GLOBAL__N_14slotE"
 
 def elf_in(folder: Path) -> Path:
     """The linked image. Raises BuildFailed where there is none."""
-    for name in ("zephyr.elf", "zephyr.exe"):
+    for name in ("zephyr.exe", "zephyr.elf"):  # a host's program; beside it its .elf may be half linked
         if (folder / "zephyr" / name).is_file():
             return folder / "zephyr" / name
     raise BuildFailed(f"{folder} holds no Zephyr image.", next_step="Build it first: west build.")
@@ -53,12 +53,12 @@ def image_in(folder: Path) -> Image:
 
 
 def sizes_of(elf: Path) -> tuple[int, int]:
-    """Bytes of flash, and of RAM without the arena."""
+    """Bytes of flash, and of RAM without the arena and a model slot of its own."""
     from tinyhil.elf import figures
     from tinyhil.target.symbols import object_symbol
 
-    sizes, arena = figures(elf), object_symbol(elf, _ARENA)
-    return sizes.flash_bytes, sizes.ram_bytes - (0 if arena is None else arena.bytes)
+    sizes, others = figures(elf), [object_symbol(elf, name) for name in (_ARENA, _SLOT)]
+    return sizes.flash_bytes, sizes.ram_bytes - sum(each.bytes for each in others if each is not None)
 
 
 def slot_in(folder: Path, elf: Path) -> Region | None:

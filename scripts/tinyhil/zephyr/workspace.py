@@ -23,7 +23,6 @@ from tinyhil.errors import MissingTool
 WORKSPACE_VARIABLE = "TINYHIL_WEST_WORKSPACE"
 
 OLDEST = (3, 3)
-NEWEST_MAJOR = 4
 TRIED = ((3, 3), (3, 4))
 """Versions that images were built with and run. The others from OLDEST on are written for, from their documentation."""
 
@@ -197,11 +196,11 @@ def _checked(topdir: Path, base: Path, source: str) -> Workspace:
         ) from error
     extra = values.get("EXTRAVERSION", "")
     version_text = ".".join(map(str, version)) + (f"-{extra}" if extra else "")
-    if version[:2] < OLDEST or version[0] > NEWEST_MAJOR:
+    if version[:2] < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise MissingTool(
-            f"Zephyr {version_text} in {base} is not supported: {oldest} to {NEWEST_MAJOR}.x are "
-            f"({', '.join('.'.join(map(str, each)) for each in TRIED)} tried).",
+            f"Zephyr {version_text} in {base} is not supported: {oldest} is the oldest that is "
+            f"({', '.join('.'.join(map(str, each)) for each in TRIED)} are tried).",
             next_step="Use the revision that zephyr_app/west.yml pins, or name another workspace in "
             f"{WORKSPACE_VARIABLE}.",
         )
