@@ -38,14 +38,14 @@ PAIRS = [
 class Difference:
     """What upstream computes otherwise than the oracle, which is upstream too.
 
-    applies: to which models of a single operator. case: the number of one that shows it.
+    applies: to which models of a single operator. case: the number of one that shows it; None: none always does.
     """
 
     kernels: tuple[str, ...]  # of TFLite Micro
     operator: str
     applies: Callable[[Model], bool]
     reason: str
-    case: int
+    case: int | None
 
 
 def _rank(model: Model) -> int:
@@ -65,7 +65,11 @@ def _keeps_its_order(model: Model) -> bool:
 CMSIS_NN = ("cmsis_nn",)
 DIFFERENCES = [
     Difference(
-        ("reference", "cmsis_nn"), "SPACE_TO_BATCH_ND", lambda _: True, "it fills margins with what was never set", 85
+        ("reference", "cmsis_nn"),
+        "SPACE_TO_BATCH_ND",
+        lambda _: True,
+        "fills margins with what was never set: with zeros, unless the memory held something else before",
+        None,
     ),
     Difference(CMSIS_NN, "BATCH_MATMUL", lambda m: _rank(m) > 4, "takes four dimensions, and refuses more", 221),
     Difference(CMSIS_NN, "MAXIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 302),
@@ -167,10 +171,15 @@ def test_a_sample_of_an_operators_cases_is_exact_with_every_pair(name: str, suit
     assert tally.equal > 0 or known
 
 
-@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: f"{each.operator}-{each.case}")
+@pytest.mark.parametrize(
+    "difference",
+    [each for each in DIFFERENCES if each.case is not None],
+    ids=lambda each: f"{each.operator}-{each.case}",
+)
 def test_what_upstream_computes_otherwise_it_still_does(difference: Difference, suite: Conformance, pair: Pair) -> None:
     engine, kernels = pair
     if engine != "tflm" or kernels not in difference.kernels:
         pytest.skip("another pair's")
+    assert difference.case is not None
     assert applies(difference, draw_case(OPERATORS[difference.operator], difference.case)[1].model)
     assert suite.run(difference.operator, [difference.case]).failures, "it is exact now: take it out of DIFFERENCES"
