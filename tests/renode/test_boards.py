@@ -48,6 +48,29 @@ def test_two_emulators_of_one_board_count_alike(name):
     assert instructions(name, "renode") == pytest.approx(instructions(name, "qemu"), rel=0.005)
 
 
+def test_the_boards_counter_counts_what_renode_says_it_executed():
+    board, model = load_board("nrf52840dk"), load_model(own_model("digits"))
+    image, golden = build_image(board), golden_for(model)
+    with image.elf.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        places = {entry.name: entry["st_value"] & ~1 for entry in table.iter_symbols()}
+    with Device.open(board, "renode", image, model) as device:
+        device.load(model)
+        running = device._target._running
+        for name, place in places.items():
+            if re.search("CounterRestart|CounterMilliticks", name):
+                mark = "self.InfoLog('mark ' + str(self.ExecutedInstructions))"
+                running.silent_command(f'sysbus.cpu AddHook {place:#x} "{mark}"')
+        more = set()
+        for vector in range(3):
+            said = running.log_bytes()
+            counted = device.run([array[vector] for array in golden.inputs]).units
+            began, ended = map(int, re.findall(r"mark (\d+)", running.last_words(said)))
+            more.add(ended - began - counted)
+    assert len(more) == 1
+    assert 0 <= more.pop() < 100  # from the first mark until the counter starts, and until it is read
+
+
 def test_a_post_mortem_says_where_the_device_is_and_holds_a_snapshot():
     board = load_board("mps2_an386")
     with Device.open(board, "renode", build_image(board)) as device:

@@ -646,10 +646,6 @@ class RenodeTarget(Target):
             return False
         return True
 
-    def executed_instructions(self) -> int:
-        """All that the core has executed since the machine was made."""
-        return self._register("ExecutedInstructions")
-
     def last_words(self) -> str:
         return self._words if self._stopped or self._renode is None else self._renode.last_words(self._log_from)
 
