@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyhil import __version__
-from tinyhil.errors import BadInput, OutputUnwritable
+from tinyhil.errors import BadInput
 from tinyhil.model import Model, Tensor
 from tinyhil.model.support import supported_operators, tflm_methods
 
@@ -146,32 +146,6 @@ def measure_arena(
     with Device.open(found, target, image, model) as device:
         device.load(model)
         return Arena(device.memory().arena_used, engine, kernels, board, target)
-
-
-def write(texts: dict[Path, str], *, force: bool) -> list[Path]:
-    """Writes the files that differ from what is there, all or none; returns those.
-
-    Raises OutputUnwritable where one is there with other contents and `force` is not given, or cannot be written.
-    """
-    from tinyhil.record import write_atomic
-
-    todo = {path: text for path, text in texts.items() if not _holds(path, text)}
-    there = [str(path) for path in todo if path.exists()]
-    if there and not force:
-        raise OutputUnwritable(
-            f"{', '.join(there)}: there already, with other contents; nothing was written",
-            next_step="Write over it with --force, or choose another name with --out.",
-        )
-    for path, text in todo.items():
-        write_atomic(path, text)
-    return list(todo)
-
-
-def _holds(path: Path, text: str) -> bool:
-    try:
-        return path.read_bytes() == text.encode()
-    except OSError:
-        return False
 
 
 # The text ------------------------------------------------------------------------------------------------------------

@@ -64,6 +64,12 @@ class FloatModel(ModelError):
     exit_status = 13
 
 
+class ConversionFailed(ModelError):
+    """A model that its framework cannot load, or that its converter cannot turn into a .tflite."""
+
+    exit_status = 18
+
+
 class BadInput(TinyhilError):
     """An input vector with the wrong shape, type or count, or a vector file that cannot be read."""
 

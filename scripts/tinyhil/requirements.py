@@ -79,6 +79,9 @@ LOOKS: dict[str, Look] = {
     "oracle": package("tflite_micro"),
     "tflm": tflm,
     "cmsis_nn": cmsis_nn,
+    "tensorflow": package("tensorflow"),
+    "onnx2tf": package("onnx2tf"),
+    "litert_torch": package("litert_torch"),
 }
 """A test suite adds its own: LOOKS["my-fixture-rig"] = function."""
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "history": Subcommand("history", "history_group", "Every record, kept: import, export, show."),
     "golden": Subcommand("golden", "golden_group", "Make or verify golden sets."),
     "model": Subcommand("model", "model_command", "What a .tflite file holds, and what would not run."),
+    "convert": Subcommand("convert", "convert_command", "Keras, SavedModel, ONNX or PyTorch to int8, then checked."),
     "embed": Subcommand("embed", "embed_command", "A .tflite file as a C or C++ array, aligned, with its resolver."),
     "boards": Subcommand("boards", "boards_command", "The boards there are."),
     "debug": Subcommand("debug", "debug_command", "A board halted with a GDB server, the model in its slot."),

@@ -50,6 +50,7 @@ def embed_command(
     The names are xxd's, NAME and NAME_len. The same model gives the same text; files that hold it already are left.
     """
     from tinyhil import embed
+    from tinyhil.files import write_new
     from tinyhil.model import load_model
 
     language = embed.LANGUAGES.get(out.suffix)
@@ -66,7 +67,7 @@ def embed_command(
         model, name=name, language=language, header_name=header_path.name if header_path else "", arena=arena
     )
     texts = {out: made.source} | ({header_path: made.header} if header_path else {})
-    written = embed.write(texts, force=force)
+    written = write_new(texts, force=force)
     if as_json:
         found = {
             "files": [str(path) for path in texts],

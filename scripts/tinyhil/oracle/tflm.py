@@ -38,8 +38,18 @@ class TflmOracle(Oracle):
         return _installed_version()
 
     def tensors(self, model: Model, inputs: Sequence[NDArray[Any]], indices: Sequence[int]) -> dict[int, NDArray[Any]]:
-        answers = self._answers(model, [array[np.newaxis] for array in inputs], wanted=indices)
-        return {index: answers[f"tensor_{index}"] for index in indices}
+        return {
+            i: found[0] for i, found in self.activations(model, [a[np.newaxis] for a in inputs], indices)[1].items()
+        }
+
+    def activations(
+        self, model: Model, inputs: Sequence[NDArray[Any]], indices: Sequence[int]
+    ) -> tuple[list[NDArray[Any]], dict[int, NDArray[Any]]]:
+        """What the outputs, and the tensors with these indices, hold after each of n vectors: arrays (n, *shape). Float
+        models run too. Raises what `trace` raises."""
+        answers = self._answers(model, inputs, wanted=indices, checksums=False)
+        outputs = [answers[f"output_{i}"] for i in range(len(model.outputs))]
+        return outputs, {index: answers[f"tensor_{index}"] for index in indices}
 
     def trace(self, model: Model, inputs: Sequence[NDArray[Any]], *, keep_state: bool = False) -> Trace:
         answers = self._answers(model, inputs, keep_state=keep_state)
@@ -56,6 +66,7 @@ class TflmOracle(Oracle):
         *,
         wanted: Sequence[int] = (),
         keep_state: bool = False,
+        checksums: bool = True,
     ) -> dict[str, NDArray[Any]]:
         """What the worker wrote: see tflm_worker."""
         self.version()
@@ -63,7 +74,7 @@ class TflmOracle(Oracle):
             request, answer = Path(folder, "request.npz"), Path(folder, "answer.npz")
             Path(folder, "model.tflite").write_bytes(model.data)
             arrays: dict[str, Any] = {f"input_{i}": array for i, array in enumerate(inputs)}
-            np.savez(request, **arrays, plan=np.array(_plan(model, wanted, keep_state)))
+            np.savez(request, **arrays, plan=np.array(_plan(model, wanted, keep_state, checksums)))
             self._work(model, folder)
             with np.load(answer, allow_pickle=False) as answers:
                 return dict(answers)
@@ -111,7 +122,7 @@ def _installed_version() -> str:
     return version("tflite-micro")
 
 
-def _plan(model: Model, wanted: Sequence[int], keep_state: bool) -> str:
+def _plan(model: Model, wanted: Sequence[int], keep_state: bool, checksums: bool) -> str:
     """What the worker needs to know of the model: it reads no .tflite file itself."""
     return json.dumps(
         {
@@ -125,6 +136,7 @@ def _plan(model: Model, wanted: Sequence[int], keep_state: bool) -> str:
             "reads": [[t.index for t in model.reads(op)] for op in model.operators],
             "writes": [[t.index for t in model.writes(op)] for op in model.operators],
             "wanted": list(wanted),
+            "checksums": checksums,
             # Its own reset would not run again what runs once, so the state begins with a new interpreter.
             "fresh": model.is_stateful and not keep_state,
             "arena_bytes": _ARENA_FLOOR_BYTES

@@ -2,7 +2,7 @@
 """The process that holds the native interpreter: python -m tinyhil.oracle.tflm_worker FOLDER.
 
 Reads model.tflite and request.npz (inputs, and the plan of tflm.py) from the folder and writes answer.npz:
-the outputs and operators' checksums of all vectors, and of the last one the tensors that are wanted.
+of every vector the outputs, the operators' checksums where they are asked for, and the tensors that are wanted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
 
     interpreter = fresh()
     count, operators = len(inputs[0]), len(plan["reads"])
-    tensors: dict[int, Any] = {}
+    wanted: dict[int, list[Any]] = {index: [] for index in plan["wanted"]}
     outputs: list[list[Any]] = [[] for _ in range(plan["outputs"])]
     op_reads = np.zeros((count, operators), "<u4")
     op_writes = np.zeros((count, operators), "<u4")
@@ -47,12 +47,16 @@ def main(folder: Path) -> None:
         interpreter.invoke()
         for i in range(plan["outputs"]):
             outputs[i].append(np.array(interpreter.get_output(i)))
+        for index, values in wanted.items():
+            values.append(_tensor(interpreter, index, *plan["tensors"][str(index)]))
+        if not plan["checksums"]:
+            continue
         tensors = {int(i): _tensor(interpreter, int(i), *kind) for i, kind in plan["tensors"].items()}
         for op in range(operators):
             op_reads[n, op] = checksum(tensors[i] for i in plan["reads"][op])
             op_writes[n, op] = checksum(tensors[i] for i in plan["writes"][op])
     arrays: dict[str, Any] = {f"output_{i}": np.stack(values) for i, values in enumerate(outputs)}
-    arrays |= {f"tensor_{i}": tensors[i] for i in plan["wanted"]}
+    arrays |= {f"tensor_{i}": np.stack(values) for i, values in wanted.items()}
     np.savez(folder / "answer.npz", **arrays, op_reads=op_reads, op_writes=op_writes)
 
 
