@@ -12,6 +12,7 @@ to the device, the emulator or the link.
 from __future__ import annotations
 
 import contextlib
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,10 @@ class RunResult:
     op_units: list[int] | None = None
 
 
+OPEN_DEVICES: weakref.WeakSet[Device] = weakref.WeakSet()
+"""All that was started and not closed in this process."""
+
+
 class Device:
     """Made by `open`. Used by one thread; `close` alone may be called from any."""
 
@@ -160,6 +165,7 @@ class Device:
 
     def start(self, model: Model | None = None) -> None:
         """Starts the target, opens a session, and makes sure that it is the board and image that were meant."""
+        OPEN_DEVICES.add(self)
         slot = None
         if model is not None and self.image.slot is not None:
             slot = self._slot_image(model)
@@ -209,6 +215,7 @@ class Device:
     def close(self) -> None:
         """Ends the target. A call that waits in another thread raises TargetError."""
         self._closed = True
+        OPEN_DEVICES.discard(self)
         self._target.stop()
 
     # What runs it -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ pytest loads this module in every run of an environment that has tinyhil, so it 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -295,6 +296,17 @@ def device(request: pytest.FixtureRequest, board: Board, model: Model) -> Iterat
     """The board running with the model loaded: tinyhil.device.Device. Each test finds the model freshly loaded."""
     bench = request.config.stash[_BENCH]
     yield bench.device(board, model)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
+    """A device that a failed test opened itself is closed: the traceback would keep its port and its board's lock."""
+    opened = getattr(sys.modules.get("tinyhil.device"), "OPEN_DEVICES", ())
+    before = set(opened)
+    outcome = yield
+    if outcome.excinfo is not None:
+        for device in set(getattr(sys.modules.get("tinyhil.device"), "OPEN_DEVICES", ())) - before:
+            device.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -24,7 +24,7 @@ import termios
 import threading
 import time
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,6 +149,8 @@ class EmulatedBoard:
         self.programmed: list[list[tuple[int, int]]] = []
         self.resets = 0
         self.ignore_programming = False
+        self.after: tuple[int, Callable[[], None]] | None = None
+        """What happens once so many bytes in all have gone to the board."""
         self._machine, self._args = machine, tuple(args)
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -259,6 +261,12 @@ class EmulatedBoard:
             self.resets += 1
             self.power_on()
 
+    def press_reset_button(self) -> None:
+        """RAM keeps what it holds, as that of a board whose power stays on does."""
+        with self._lock:
+            self.resets += 1
+            self._say(b"system_reset\n")
+
     def freeze(self) -> None:
         """The core stops, as by a debugger that halted it: the board is silent until its next reset."""
         self._say(b"stop\n")
@@ -367,6 +375,9 @@ class EmulatedBoard:
         to_board = self.to_board.take(now, host, agree, self.paced)
         if to_board and uart is not None:
             self._send(uart, to_board)
+        if self.after is not None and self.to_board.passed >= self.after[0]:
+            act, self.after = self.after[1], None
+            act()
         to_host = self.to_host.take(now, board, agree, self.paced)
         while to_host:
             with contextlib.suppress(BlockingIOError):

@@ -62,6 +62,38 @@ def test_each_runs_on_the_board_and_respects_its_lock(desk_of: Callable[..., Des
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+LEAVES_OPEN = """
+import os
+from tinyhil.attachment import Attachment
+from tinyhil.board import load_board
+from tinyhil.build import build_image
+from tinyhil.device import Device
+
+def opened():
+    board = load_board("deskboard")
+    return Device.open(board, "serial", build_image(board), attachment=Attachment(os.environ["PORT"], flash="none"))
+
+def test_that_fails():
+    device = opened()
+    assert device.info["board"] == "another"
+
+def test_that_comes_next():
+    with opened() as device:
+        assert device.info["board"] == "deskboard"
+"""
+
+
+def test_a_test_that_fails_leaves_port_and_lock_to_the_next(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.flash_all()
+    monkeypatch.setenv("PORT", desk.rig.port)
+    (tmp_path / "test_it.py").write_text(LEAVES_OPEN)
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=180)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
+
+
 def test_the_record_says_which_board_it_was_and_how_to_run_it_again(desk: Desk, tmp_path: Path) -> None:
     desk.flash_all()
     words = [sys.executable, *command("cli", desk, tmp_path), "--json", "--wait", "5"]

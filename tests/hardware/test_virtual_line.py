@@ -84,6 +84,28 @@ def test_an_input_and_an_output_have_at_least_85_percent_of_the_line(
     assert (link.resent, line.overrun, line.unheard) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("baud", [115200, 1_000_000])
+def test_an_image_loads_three_times_faster_than_by_db_commands(connect: Connect, image_model: Model, baud: int) -> None:
+    """As the runner loads it: 31 bytes a command, each answered before the next."""
+    clock, line, _, commands = connect(image_model, baud)
+    data = os.urandom(IMAGE_BYTES)
+    began = clock.now
+    commands._write_inputs([data])
+    by_frames_s = clock.now - began
+
+    def ask(command: str) -> None:
+        line.write(f"{command}%".encode())
+        said = b""
+        while not said.endswith(b"m-ready\r\n"):
+            said += line.read(1.0)
+
+    ask(f"db load {IMAGE_BYTES}")
+    began = clock.now
+    for at in range(0, IMAGE_BYTES, 31):
+        ask(f"db {data[at : at + 31].hex()}")
+    assert clock.now - began >= 3 * by_frames_s
+
+
 def test_a_device_with_little_room_is_never_sent_more_than_it_has(connect: Connect, image_model: Model) -> None:
     clock, line, link, commands = connect(image_model, 115200, ring_bytes=512)
     data = os.urandom(IMAGE_BYTES)

@@ -38,15 +38,15 @@ void UartInit() {
   Register(kDivider) = divisor = kDivisor;
   Register(kControl) = kControlSend | kControlReceive | kControlReceiveInterrupt;
   // A byte that came before the interrupt was on may be no event, and while it waits no other is.
-  Register(kInterrupts) = kInterruptReceived;
   if ((Register(kState) & kStateReceived) != 0) static_cast<void>(static_cast<uint32_t>(Register(kData)));
 }
 
-// The event is cleared before its byte is read: the next one may come at once. Its interrupt is then still pending when
-// the byte is already taken.
+// The event is cleared before the state is looked at: a byte that comes in between makes it anew and is taken here, so
+// that the interrupt may find nothing, but none is left without one, nor an event without its byte.
 extern "C" void UART_Handler() {
-  while ((Register(kState) & kStateReceived) != 0) {
+  for (;;) {
     Register(kInterrupts) = kInterruptReceived;
+    if ((Register(kState) & kStateReceived) == 0) return;
     received.Put(static_cast<uint8_t>(Register(kData)));
   }
 }

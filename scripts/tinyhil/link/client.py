@@ -500,6 +500,8 @@ class Link:
                 if expired is None:
                     expired = self._allowance(allowance_s)
                 elif expired():
+                    if self._opened and self._elsewhere is not None and self._elsewhere():
+                        raise self._restarted()
                     raise NoAnswer(oldest.request, now - began, oldest.job.times_sent, self.damaged - damaged_before)
             if now < due:
                 continue
