@@ -21,9 +21,9 @@ SEED = 1
 
 def on_grid(x: Array, bits: int) -> tuple[Array, float]:
     """(whole numbers of at most `bits` bits, scale), a power of two, with x close to whole * scale."""
-    exponent = math.frexp(float(np.abs(x).max()))[1]
-    scale = math.ldexp(1.0, exponent - bits)
-    return np.rint(x / scale), scale
+    exponent = math.frexp(max(float(x.max()), -float(x.min())))[1]
+    whole = x * math.ldexp(1.0, bits - exponent)
+    return np.rint(whole, out=whole), math.ldexp(1.0, exponent - bits)
 
 
 def matmul(a: Array, b: Array) -> Array:

@@ -18,6 +18,7 @@ Gradient = Callable[[Array, NDArray[np.int64]], Array]
 def fit(network: Layer, inputs: Array, gradient_of: Gradient, *, epochs: int, batch: int, rate: float) -> None:
     """Trains the network on `inputs` (n, ...); examples that do not fill a batch are left out of the epoch."""
     layers = trained(network)
+    layers[0].is_first = True
     moments = {(layer, name): (0 * w, 0 * w) for layer in layers for name, w in layer.weights.items()}
     steps_per_epoch = len(inputs) // batch
     for step in range(epochs * steps_per_epoch):

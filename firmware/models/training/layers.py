@@ -74,9 +74,11 @@ def fake_weights(weights: Array, over: tuple[int, ...]) -> Array:
 
 
 class Layer(ABC):
-    """weights: what is trained, by name; gradients: of the last backward, by the same names. fake: see FakeQuant."""
+    """weights: what is trained, by name; gradients: of the last backward, by the same names. fake: see FakeQuant.
+    is_first: nobody asks backward for the gradient of the input."""
 
     def __init__(self) -> None:
+        self.is_first = False
         self.weights: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
         self.fake: FakeQuant | None = None
@@ -203,6 +205,8 @@ class Conv(Windowed):
     def propagate(self, grad: Array) -> Array:
         flat = grad.reshape(-1, grad.shape[3])
         self.gradients["w"] = matmul(self.columns.T, flat)
+        if self.is_first:
+            return np.zeros_like(self.padded)
         columns_grad = matmul(flat, self.used.T).reshape(*grad.shape[:3], self.kernel[0] * self.kernel[1], -1)
         padded_grad = np.zeros_like(self.padded)
         for tap, rows, columns in self.taps():

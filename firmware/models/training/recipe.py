@@ -116,7 +116,7 @@ def _write(recipe: Recipe, model: Model, goldens: GoldenSet, made: Made) -> int:
         "arena": {"board": ARENA_BOARD, "bytes": _arena_bytes(model_path)},
     }
     record_path.write_text(_as_text(record), encoding="utf-8")
-    card_path.write_text(recipe.card(model, goldens, record), encoding="utf-8")
+    card_path.write_text(recipe.card(model, goldens, json.loads(_as_text(record))), encoding="utf-8")
     return 0
 
 
@@ -134,7 +134,7 @@ def _check(recipe: Recipe, model: Model, goldens: GoldenSet, made: Made) -> int:
         model_path: model.data == model_path.read_bytes(),
         golden_path: golden_bytes == golden_path.read_bytes(),
         record_path: _as_text(record) == record_path.read_text(encoding="utf-8"),
-        card_path: recipe.card(model, as_stored, record) == card_path.read_text(encoding="utf-8"),
+        card_path: recipe.card(model, as_stored, json.loads(_as_text(record))) == card_path.read_text(encoding="utf-8"),
     }
     for path, is_same in same.items():
         print(f"{path.name}: {'the same' if is_same else 'DIFFERS'}")

@@ -141,7 +141,7 @@ def make() -> Made:
 
 def card(model: Model, goldens: GoldenSet, record: dict[str, Any]) -> str:
     figures = record["figures"]
-    by_fault = ", ".join(f"{name} {area:.3f}" for name, area in figures["int8_auc_of"].items())
+    by_fault = ", ".join(f"{name} {figures['int8_auc_of'][name]:.3f}" for name in CONDITIONS[1:])
     scale = model.output_tensors[0].scales[0]
     return f"""# vibration
 
