@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +16,8 @@ import pytest
 import serial
 from desk import Desk
 
+from tinyhil.errors import MissingTool
+from tinyhil.golden import golden_for
 from tinyhil.model import Model, load_model
 from tinyhil.model.writer import ModelWriter
 
@@ -180,3 +185,47 @@ def test_a_frame_host_and_a_terminal_take_turns(desk: Desk, tmp_path: Path) -> N
         assert terminal.infer("infer 1 0", 1, 0) == "m-results-[" + ",".join(["0.000"] * 12) + "]"
         terminal.close()
     assert desk.rig.programmed == []
+
+
+# The launcher ---------------------------------------------------------------------------------------------------------
+RUNNER = Path(__file__).with_name("runner")
+SAMPLES = 5
+
+
+@pytest.fixture
+def data_set(digits: Model, tmp_path: Path) -> Path:
+    """Samples of the digits, in the layout of the runner's data sets, as if they were the benchmark's."""
+    golden = golden_for(digits)
+    folder = tmp_path / "datasets" / "kws01"
+    folder.mkdir(parents=True)
+    rows = []
+    for number in range(SAMPLES):
+        vector = len(golden) - 1 - number
+        name = f"sample{number}.bin"
+        (folder / name).write_bytes(golden.inputs[0][vector].tobytes())
+        rows.append(f"{name},10,{golden.outputs[0][vector].argmax()}")
+    (folder / "y_labels.csv").write_text("\n".join(rows))
+    return folder.parent
+
+
+@pytest.mark.parametrize(("board", "mode"), [("native", "accuracy"), ("mps2_an386", "performance")])
+def test_a_runner_that_the_user_names_runs_against_an_emulated_board(
+    data_set: Path, digits: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, board: str, mode: str
+) -> None:
+    monkeypatch.delenv("TINYHIL_PLATFORMS")
+    command = [sys.executable, "-m", "tinyhil", "mlperf", digits.path, "--benchmark", "kws01", "--runner", RUNNER]
+    command += ["--dataset", data_set, "--board", board, "--mode", mode, "--out", tmp_path / "out"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads((tmp_path / "out" / "said.json").read_text())
+    assert said["benchmark"] == "kws01"
+    assert said["right"] == (SAMPLES if mode == "accuracy" else 1)
+    assert said["seconds"] > 0
+
+
+def test_a_runner_that_is_not_there_is_named(data_set: Path, digits: Model, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tinyhil", "mlperf", str(digits.path), "--benchmark", "kws01"]
+    command += ["--runner", str(tmp_path), "--dataset", str(data_set), "--board", "native"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == MissingTool.exit_status
+    assert "there is no MLPerf Tiny runner in" in done.stderr
