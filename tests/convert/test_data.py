@@ -52,6 +52,7 @@ def test_axes_of_length_1_may_be_left_out_and_whole_numbers_become_float():
         (np.array([[0, 1, 2, np.nan]]), VECTOR, "NaN or infinity in 1 of 1 samples, first in 0"),
         (np.array([[0, 0, 0, 0], [1, np.inf, 1, 1]]), VECTOR, "NaN or infinity in 1 of 2 samples, first in 1"),
         (np.array([["a", "b", "c", "d"]]), VECTOR, "values are <U1"),
+        (np.full((5, 4), 0.5), [("ids", (1, 4), "int32")], "holds numbers that are no int32"),
         (np.zeros((5, 3)), VECTOR, "shape is [5, 3], must be [n, 4]"),
         (np.zeros((9, 3, 6, 8)), IMAGE, "It looks like NCHW (channels first)"),
         (np.zeros((9, 6, 8, 3)), [("image", (1, 3, 6, 8), "float32")], "It looks like NHWC (channels last)"),

@@ -133,6 +133,28 @@ def test_keras_and_saved_model(here, form):
 
 
 @pytest.mark.needs("tensorflow")
+def test_several_inputs_keep_their_order_and_whole_numbers_their_type(here):
+    keras: Any = importlib.import_module("keras")
+    layers = keras.layers
+    image, vector = keras.Input((4, 4, 1), name="zeta"), keras.Input((6,), name="alpha")
+    joined = layers.Concatenate()([layers.Flatten()(layers.Conv2D(3, 3)(image)), layers.Dense(4)(vector)])
+    model = keras.Model([image, vector], [layers.Dense(3, activation="softmax")(joined), layers.Dense(1)(joined)])
+    model.save("two.keras")
+    rng = np.random.default_rng(0)
+    samples = {"a": rng.uniform(0, 1, (40, 4, 4, 1)), "b": rng.uniform(-5, 5, (40, 6))}
+    np.savez("two.npz", **samples)
+    done = run("two.keras", "-r", "two.npz", "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.output)
+    assert [tensor["shape"] for tensor in report["inputs"]] == [[1, 4, 4, 1], [1, 6]]
+    assert min(layer["sqnr_db"] for layer in report["layers"]) > 20
+    keras.Sequential([keras.Input((5,), dtype="int32"), layers.Embedding(9, 4), layers.Flatten()]).save("ids.keras")
+    np.save("ids.npy", rng.integers(0, 9, (40, 5)))
+    done = run("ids.keras", "-r", "ids.npy", "--json")
+    assert json.loads(done.output)["inputs"][0]["type"] == "int32"
+
+
+@pytest.mark.needs("tensorflow")
 def test_an_lstm_is_named_before_it_is_trained(here):
     keras: Any = importlib.import_module("keras")
     keras.Sequential([keras.Input((8, 4)), keras.layers.LSTM(6), keras.layers.Dense(2)]).save("lstm.keras")

@@ -94,12 +94,16 @@ def convert(
         raise BadInput("there are no representative data", next_step="Give samples with --representative.")
     kind = kind_of(place)
     arrays = [array for entry in representative for array in data.load(entry)]
+    if not arrays:
+        raise BadInput(f"{', '.join(map(str, representative))}: holds no array", next_step="Give samples.")
+    for array in arrays:
+        data.check_values(array, ", ".join(map(str, representative)))
     classes = None if labels is None else data.load_labels(labels)
     if classes is not None and len(arrays[0]) != len(classes):
         data.check_labels(classes, len(arrays[0]), 2)
     given = parse_model(Path(place).read_bytes(), place) if kind == "tflite" else None
     if given is not None and not is_float_model(given):
-        fitted = data.fit(arrays, [(t.name, t.shape, t.type) for t in given.input_tensors])
+        fitted = data.fit(arrays, [(t.name, t.shape, "int8" if t.scales else t.type) for t in given.input_tensors])
         float_model = parse_model(reference.read_bytes(), reference) if reference is not None else None
         return _checked(place, given, float_model, fitted, classes, {}, None, float_io, engine, board)
     if reference is not None:

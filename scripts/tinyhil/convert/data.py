@@ -85,8 +85,9 @@ def check_labels(labels: NDArray[np.int64], samples: int, classes: int) -> None:
 def fit(arrays: Sequence[NDArray[Any]], inputs: Sequence[tuple[str, tuple[int, ...], str]]) -> list[NDArray[Any]]:
     """The samples of each of a model's inputs (name, shape, type), as (n, *shape without the batch of 1).
 
-    Axes of length 1 may be left out. Whole numbers become float32 where the model takes float; other types are kept.
-    Raises BadInput for another number of arrays, another shape, an unequal number of samples, none, NaN or infinity.
+    Axes of length 1 may be left out. Numbers become those of the model's type; for "int8", a quantized input, they stay
+    what they are. Raises BadInput for another number of arrays, another shape, an unequal number of samples, none, NaN
+    or infinity, and for numbers that the type does not have.
     """
     if len(arrays) != len(inputs):
         raise BadInput(
@@ -103,30 +104,38 @@ def fit(arrays: Sequence[NDArray[Any]], inputs: Sequence[tuple[str, tuple[int, .
     return fitted
 
 
-def _fit_one(array: NDArray[Any], entry: tuple[str, tuple[int, ...], str]) -> NDArray[Any]:
-    name, shape, wanted = entry
+def check_values(array: NDArray[Any], name: str) -> None:
+    """Raises BadInput, with `name` in its message, unless there are samples, of finite numbers."""
     if array.ndim == 0 or array.shape[0] == 0 or array.size == 0:
         raise BadInput(
-            f"representative data for {name}: there is no sample in it (shape {list(array.shape)})",
+            f"{name}: there is no sample in it (shape {list(array.shape)})",
             next_step="Give a hundred samples or more, as they come in use.",
         )
     if array.dtype.kind not in "biuf":
-        raise BadInput(
-            f"representative data for {name}: values are {array.dtype}", next_step="Give numbers, float32 as a rule."
-        )
+        raise BadInput(f"{name}: values are {array.dtype}", next_step="Give numbers, float32 as a rule.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = np.flatnonzero((~np.isfinite(array)).reshape(len(array), -1).any(axis=1))
         raise BadInput(
-            f"representative data for {name}: NaN or infinity in {len(bad)} of {len(array)} samples, first in {bad[0]}",
+            f"{name}: NaN or infinity in {len(bad)} of {len(array)} samples, first in {bad[0]}",
             next_step="Leave those samples out: one NaN makes every range that follows meaningless.",
         )
+
+
+def _fit_one(array: NDArray[Any], entry: tuple[str, tuple[int, ...], str]) -> NDArray[Any]:
+    name, shape, wanted = entry
+    check_values(array, f"representative data for {name}")
     sample = shape[1:] if shape[:1] == (1,) else shape
     given = array.shape[1:]
     if _squeezed(given) != _squeezed(sample):
         raise _wrong_shape(name, array.shape, sample)
     fitted = array.reshape(len(array), *sample)
-    if wanted == "float32":
-        fitted = fitted.astype(np.float32)
+    if wanted != "int8":  # real values for an int8 input are quantized where they are fed
+        if np.dtype(wanted).kind in "iub" and not np.array_equal(fitted, fitted.astype(wanted)):
+            raise BadInput(
+                f"representative data for {name}: holds numbers that are no {wanted}",
+                next_step=f"The model takes {wanted}: give whole numbers in its range.",
+            )
+        fitted = fitted.astype(wanted)
     return np.ascontiguousarray(fitted)
 
 

@@ -21,8 +21,20 @@ def tensorflow() -> Any:
 def convert(concrete: Any, owner: Any, request: Request, samples: Sequence[NDArray[Any]] | None) -> bytes:
     """A concrete function of fixed shapes as a .tflite: int8 with the samples' ranges, float without samples.
 
-    owner: what keeps the function's variables; None: they are constants. Raises ConversionFailed.
+    Its inputs are the function's, in their order.
+
+    owner: what keeps the function's variables, for a model that changes them; None: they are constants.
+    Raises ConversionFailed.
     """
+    try:
+        return _convert(concrete, None, request, samples)
+    except ConversionFailed:
+        if owner is None:
+            raise
+        return _convert(concrete, owner, request, samples)
+
+
+def _convert(concrete: Any, owner: Any, request: Request, samples: Sequence[NDArray[Any]] | None) -> bytes:
     tf = tensorflow()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
     if samples is not None:

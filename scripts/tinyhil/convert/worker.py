@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def main(folder: Path) -> None:
         answer["inputs"] = [[name, list(shape), dtype] for name, shape, dtype in source.inputs]
         samples = _samples(folder, source, random=asked["any_operator"])
         _convert(folder, source, samples, asked, answer)
-    except TinyhilError as error:
+    except Exception as failure:
+        error = failure if isinstance(failure, TinyhilError) else _unforeseen(failure)
         answer["error"] = {
             "class": type(error).__name__,
             "message": error.message,
@@ -42,6 +44,15 @@ def main(folder: Path) -> None:
             "requirement": error.requirement,
         }
     _tell(folder, answer)
+
+
+def _unforeseen(failure: Exception) -> ConversionFailed:
+    said = str(failure).strip().splitlines() or [""]
+    return ConversionFailed(
+        f"{type(failure).__name__}: {said[0][:300]}",
+        next_step="Does the model run in its own framework, with an input of these shapes?",
+        details="".join(traceback.format_exception(failure, limit=-4))[-2000:],
+    )
 
 
 def _tell(folder: Path, answer: dict[str, Any]) -> None:
