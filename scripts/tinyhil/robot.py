@@ -75,7 +75,8 @@ _VIRTUAL_S = 20  # a line of an answer may take so long in the emulation, beside
 _VIRTUAL_S_PER_MAC = 4e-6
 
 _STEPS = 500  # milliseconds of the emulation's time in which a command must have begun
-_WAITING = ("AppMain", "Serve", "ReadByte", "UART_Handler", "Feed")  # functions of the device that waits for bytes, or takes them
+_WAITING = ("AppMain", "Serve", "ReadByte", "UART_Handler", "Feed")
+"""Functions of the device that waits for bytes, or takes them."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _materials = Materials()
