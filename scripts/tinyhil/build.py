@@ -29,97 +29,63 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tinyhil import __version__
-from tinyhil.assets import cache_dir, firmware_dir
+from tinyhil.assets import cache_dir
 from tinyhil.board import Board, Region
 from tinyhil.build_cache import build_lock, unwritable
+from tinyhil.compile_flags import (
+    BARE_METAL_FLAGS,
+    C_FLAGS,
+    COMMON_FLAGS,
+    COMPILERS,
+    CXX_FLAGS,
+    HOST_FLAGS,
+    SANITIZE_FLAGS,
+    WARNING_FLAGS,
+)
 from tinyhil.errors import (
-    BadInput,
     BuildFailed,
     FlashOverflow,
     MissingTool,
     ModelError,
     OutputUnwritable,
-    UnsupportedOperator,
 )
-from tinyhil.library import Library, cmsis_nn_library, core_flags, tflm_libraries, trees_of
+from tinyhil.image import Image
+from tinyhil.image_sources import (
+    MODEL_PATH,
+    TABLES,
+    ImageSources,
+    Parts,
+    custom_operators,
+    escaped,
+    operator_table,
+    parts,
+    read_model,
+    registered_operators,
+    sees_libraries,
+)
+from tinyhil.library import core_flags, trees_of
 from tinyhil.toolchain import Tool, find_tool, install_command
-from tinyhil.upstream import Tree, find_cmsis_nn, find_tflm
 
-COMPILERS = {"arm-none-eabi": "arm-none-eabi-g++", "host": "g++"}
+__all__ = [
+    "COMPILERS",
+    "Image",
+    "Parts",
+    "Progress",
+    "build_image",
+    "custom_operators",
+    "operator_table",
+    "parts",
+    "registered_operators",
+]
 
 # Part of every key: raise it when what the builder makes of the same input changes.
 _FORMAT = 1
-
-_COMMON_FLAGS = (
-    "-O2",
-    "-g",
-    "-pipe",
-    "-ffp-contract=off",
-    "-ffunction-sections",
-    "-fdata-sections",
-    "-fno-math-errno",
-    "-fno-common",
-)
-# The last three depend on what the optimizer sees, and so on the compiler's version.
-_WARNING_FLAGS = (
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Werror",
-    "-Wno-error=array-bounds",
-    "-Wno-error=maybe-uninitialized",
-    "-Wno-error=stringop-overflow",
-)
-_CXX_FLAGS = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
-_C_FLAGS = ("-std=c11",)
-_BARE_METAL_FLAGS = ("-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
-_HOST_FLAGS = ("-fno-pie",)
-_SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-
-# Each lists every operator of its engine.
-_TABLES = ("all_ops.cc", "tflm_all_ops.cc")
-
-# Stands in a generated source for the model's path, which is no part of a key: what the model holds is.
-_MODEL_PATH = "@MODEL@"
 
 _WORTH_A_PREFIX = 8  # sources: precompiling their headers takes as long as compiling about three
 _STALE_WORK_S = 24 * 3600
 _SHOWN_LINES = 40
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Image:
-    """A built image, and the identity of all that made it.
-
-    build_id: 16 hex digits; the image holds it too, so a device can be asked whether it runs this image.
-    kind: "slot" (every operator, model from the slot) or "bundled" (model linked in).
-    flash_bytes: code, constants, model of a bundled image, initial values. ram_bytes: data and stack, not the arena.
-    slot: None in a bundled image.
-    firmware_version: of Zephyr and of its modules; empty on bare metal.
-    upstream: the trees of others' sources that are in it.
-    """
-
-    board_name: str
-    elf: Path
-    build_id: str
-    kind: str
-    engine: str
-    kernels: str
-    compiler: str
-    flags: tuple[str, ...]
-    flash_bytes: int
-    ram_bytes: int
-    slot: Region | None
-    firmware: str = "bare_metal"
-    firmware_version: str = ""
-    upstream: tuple[Tree, ...] = ()
-
-    @property
-    def map(self) -> Path:
-        """The linker map."""
-        return self.elf.with_suffix(".map")
 
 
 @dataclass(frozen=True)
@@ -210,226 +176,7 @@ def _check_arena(board: Board, image: Image, model: Path) -> None:
         check_arena(load_model(model), image.engine, left, f"on {board.name} beside the firmware")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What the firmware is made of, for another build system to compile.
-
-    files: sources as they are. generated: sources by name. libraries: others' sources, with their flags.
-    upstream_files: those of `files` that see the libraries' headers, as generated ones do.
-    """
-
-    files: tuple[Path, ...]
-    generated: Mapping[str, str]
-    libraries: tuple[Library, ...]
-    upstream_files: tuple[Path, ...]
-
-
-def parts(
-    *,
-    engine: str,
-    kernels: str,
-    board_name: str,
-    build_id: str,
-    compiler: str,
-    model: Path | None = None,
-    ops: Sequence[str] | None = None,
-    link: bool = True,
-) -> Parts:
-    """The parts of an image but for its port. Arguments and errors are build_image's.
-
-    compiler: its version, for the image to say. link: False leaves out the command loop and the link.
-    """
-    return _Sources(engine, kernels, model, ops).parts(board_name, build_id, compiler, link)
-
-
-class _Sources:
-    """What an image is made of, whatever builds it: files of the firmware, generated texts, others' libraries."""
-
-    def __init__(self, engine: str, kernels: str, model: Path | None, ops: Sequence[str] | None) -> None:
-        self._engine = engine
-        self._kernels = kernels
-        self._ops = ops
-        self._firmware = firmware_dir()
-        self._kind = "slot" if model is None else "bundled"
-        self._model = None if model is None else model.absolute()
-        self._tflm = find_tflm() if engine == "tflm" else None
-        self._cmsis_nn = find_cmsis_nn() if kernels == "cmsis_nn" else None
-        self._libraries = self._find_libraries()
-
-    def parts(self, board_name: str, build_id: str, compiler: str, link: bool) -> Parts:
-        if self._model is not None:
-            _read_model(self._model)
-        files = [path for path in self._engine_files() if link or path.parent.name not in ("link", "app")]
-        generated = {
-            "model.S": self._model_text().replace(_MODEL_PATH, _escaped(self._model) if self._model else ""),
-            "build_info.cc": self._build_info_text(board_name, build_id, compiler),
-        }
-        if self._kind == "bundled" or self._ops is not None:
-            files = [path for path in files if path.name not in _TABLES]
-            generated["ops.cc"] = self._tflm_ops_text() if self._engine == "tflm" else self._ops_text(())
-        foreign = tuple(path for path in files if _sees_libraries(path))
-        return Parts(tuple(files), generated, tuple(self._libraries), foreign)
-
-    def _engine_files(self) -> list[Path]:
-        """The sources of the engine with all that it runs on, and of link and application."""
-        folder = self._firmware / "engine"
-        if not (folder / f"{self._engine}.cc").is_file():
-            raise BuildFailed(f"There is no engine named '{self._engine}' in {folder}.")
-        if self._engine == "tflm":
-            # It has kernels of its own; of the interpreter it takes what checks a file.
-            files = [*sorted(folder.glob("tflm*.cc"))]
-            files += [self._firmware / "interpreter" / name for name in ("flatbuffer.cc", "model.cc")]
-        else:
-            files = [folder / f"{self._engine}.cc", *self._kernel_files()]
-            files += sorted((self._firmware / "interpreter").glob("*.cc"))
-        return files + [path for name in ("link", "app") for path in sorted((self._firmware / name).glob("*.cc"))]
-
-    def _find_libraries(self) -> list[Library]:
-        """What is compiled of others' sources for this engine and these kernels."""
-        libraries = []
-        if self._tflm is not None:
-            libraries += tflm_libraries(self._tflm, self._kernels, self._cmsis_nn)
-        if self._cmsis_nn is not None:
-            libraries.append(cmsis_nn_library(self._cmsis_nn))
-        return libraries
-
-    def _library_defines(self) -> tuple[str, ...]:
-        """What a source that sees the libraries' headers must define as the libraries do: layouts hang on it."""
-        defines = [word for library in self._libraries for word in library.defines if word.startswith("-D")]
-        return tuple(dict.fromkeys(defines))
-
-    def _kernel_files(self) -> list[Path]:
-        """The set's own sources, over those of the reference set: another set calls them for what it cannot do.
-
-        The table of all operators and the set's name are the chosen set's alone.
-        """
-        chosen = self._firmware / "kernels" / self._kernels
-        if not chosen.is_dir():
-            raise BuildFailed(f"There is no kernel set named '{self._kernels}' in {chosen.parent}.")
-        files = sorted(chosen.glob("*.cc"))
-        if self._kernels != "reference":
-            below = sorted((chosen.parent / "reference").glob("*.cc"))
-            files += [path for path in below if path.name not in ("all_ops.cc", "kernel_set.cc")]
-        return files
-
-    def _own_registrations(self) -> tuple[str, ...]:
-        """Operators that the chosen set registers in place of the reference set's, by the schema's names."""
-        header = self._firmware / "kernels" / self._kernels / "ops.h"
-        if self._kernels == "reference" or not header.is_file():
-            return ()
-        pattern = rf"extern const OpRegistration {_set_prefix(self._kernels)}(\w+);"
-        return tuple(re.findall(pattern, header.read_text(encoding="utf-8")))
-
-    def _ops_text(self, custom: Sequence[str]) -> str:
-        """The table of a bundled image's operators, or of all operators and the caller's own."""
-        header = (self._firmware / "kernels" / "ops.h").read_text(encoding="utf-8")
-        known = sorted({*re.findall(r"extern const OpRegistration kOp_(\w+);", header), *custom})
-        names = known if self._ops is None else sorted({*self._ops, *(custom if self._kind == "slot" else ())})
-        for name in names:
-            if name not in known:
-                raise UnsupportedOperator(
-                    f"The kernel set '{self._kernels}' has no operator {name}.",
-                    next_step=f"It has {', '.join(known)}.",
-                )
-        declared = "".join(f"extern const OpRegistration kOp_{name};\n" for name in custom)
-        own = self._own_registrations()
-        prefixes = [_set_prefix(self._kernels) if name in own and name not in custom else "kOp_" for name in names]
-        entries = "".join(f"    &{prefix}{name},\n" for prefix, name in zip(prefixes, names, strict=True))
-        entries = entries or "    nullptr,\n"
-        include = f'#include "kernels/{self._kernels}/ops.h"\n' if own else ""
-        return (
-            f'#include "interpreter/resolver.h"\n#include "kernels/ops.h"\n{include}\nnamespace tinyhil {{\n\n'
-            f"{declared}const OpRegistration* const kOps[] = {{\n{entries}}};\n"
-            f"const uint32_t kOpCount = {len(names)};\n\n}}  // namespace tinyhil\n"
-        )
-
-    def _tflm_ops_text(self) -> str:
-        """The operators of a bundled image with TFLite Micro."""
-        from tinyhil.model import supported_operators
-
-        known = supported_operators("tflm")
-        names = sorted(known if self._ops is None else set(self._ops))
-        for name in names:
-            if name not in known:
-                raise UnsupportedOperator(
-                    f"The engine 'tflm' does not register the operator {name}.",
-                    next_step=f"It has {', '.join(sorted(known))}.",
-                )
-        entries = " ".join(f"OP({name},)" for name in names)
-        return f'#include "engine/tflm_ops.h"\n\n#define OPS(OP) {entries}\nTINYHIL_TFLM_OPS(OPS)\n'
-
-    def _model_text(self) -> str:
-        """The bundled model as an assembler source; the same symbols, and no model, in a slot image."""
-        size, incbin = 0, ""
-        if self._model is not None:
-            size = self._model.stat().st_size
-            incbin = f'  .incbin "{_MODEL_PATH}"\n'
-        return (
-            '  .section .model, "a", %progbits\n  .balign 16\n'
-            "  .global tinyhil_bundled_model\n  .type tinyhil_bundled_model, %object\n"
-            f"tinyhil_bundled_model:\n{incbin}  .size tinyhil_bundled_model, {size}\n"
-            '  .section .rodata.tinyhil_bundled_model_bytes, "a", %progbits\n  .balign 4\n'
-            "  .global tinyhil_bundled_model_bytes\n  .type tinyhil_bundled_model_bytes, %object\n"
-            f"tinyhil_bundled_model_bytes:\n  .4byte {size}\n  .size tinyhil_bundled_model_bytes, 4\n"
-            '  .section .note.GNU-stack, "", %progbits\n'
-        )
-
-    def _build_info_text(self, board_name: str, build_id: str, compiler: str) -> str:
-        values = {
-            "kBoardName": board_name,
-            "kBuildId": build_id,
-            "kVersion": __version__,
-            "kEngine": self._engine,
-            "kKernels": self._kernels,
-            "kImageKind": self._kind,
-            "kCompiler": compiler,
-        }
-        lines = "".join(f"const char {name}[] = {_c_string(value)};\n" for name, value in values.items())
-        return f'#include "app/build_info.h"\n\nnamespace tinyhil {{\n\n{lines}\n}}  // namespace tinyhil\n'
-
-
-def operator_table(ops: Sequence[str]) -> str:
-    """The C++ source of the table that a bundled image of the engine builtin has for these operators.
-
-    Raises UnsupportedOperator for one that the engine does not have.
-    """
-    return _Sources("builtin", "reference", Path(), ops)._ops_text(())
-
-
-def custom_operators(sources: Sequence[Path]) -> frozenset[str]:
-    """The names under which models find the operators that extra sources register: `{schema::kCustom, "NAME", ...}`.
-
-    Raises BadInput where a source cannot be read, or none registers anything.
-    """
-    names: set[str] = set()
-    for path in sources:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise BadInput(f"{path}: cannot be read: {error.strerror}", next_step="Give a C++ source.") from error
-        names |= set(re.findall(r'\bkCustom\s*,\s*"([^"\n]+)"', text))
-    if sources and not names:
-        raise BadInput(
-            f"{', '.join(map(str, sources))}: no custom operator is registered there",
-            next_step='Define `extern const OpRegistration kOp_Name = {schema::kCustom, "Name", prepare, eval};` in '
-            "the namespace tinyhil: see firmware/examples/custom_operator.",
-        )
-    return frozenset(names)
-
-
-def registered_operators(sources: Sequence[Path]) -> tuple[str, ...]:
-    """The NAMEs of the registrations kOp_NAME in extra sources, sorted. Raises BuildFailed where one cannot be read."""
-    names: list[str] = []
-    for path in sources:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise BuildFailed(f"{path} cannot be read: {error.strerror}") from error
-        names += re.findall(r"\bconst\s+OpRegistration\s+kOp_(\w+)", text)
-    return tuple(sorted(set(names)))
-
-
-class _Build(_Sources):
+class _Build(ImageSources):
     """One call of build_image."""
 
     def __init__(
@@ -456,14 +203,14 @@ class _Build(_Sources):
         self._progress = progress
         self._host = board.build.compiler == "host"
         self._tool: Tool = find_tool(COMPILERS[board.build.compiler])
-        self._model_sha256 = "" if model is None else _read_model(model)
+        self._model_sha256 = "" if model is None else read_model(model)
         self._define_flags = tuple(f"-D{key}={value}" for key, value in sorted(defines.items()))
         kind_flags = (
-            *(_HOST_FLAGS if self._host else _BARE_METAL_FLAGS),
-            *(_SANITIZE_FLAGS if sanitize else ()),
+            *(HOST_FLAGS if self._host else BARE_METAL_FLAGS),
+            *(SANITIZE_FLAGS if sanitize else ()),
         )
-        self._flags = (*_COMMON_FLAGS, *board.build.cpu, *kind_flags, *self._define_flags)
-        without_debug = (flag for flag in _COMMON_FLAGS if flag != "-g")
+        self._flags = (*COMMON_FLAGS, *board.build.cpu, *kind_flags, *self._define_flags)
+        without_debug = (flag for flag in COMMON_FLAGS if flag != "-g")
         self._upstream_flags = (*without_debug, *board.build.upstream_cpu, *kind_flags)
         self._root = cache_dir() / "build"
         self._hashed: dict[Path, tuple[str, tuple[str, ...]]] = {}
@@ -502,10 +249,10 @@ class _Build(_Sources):
         includes = tuple(dict.fromkeys(folder for library in self._libraries for folder in library.includes))
         seeing = (*self._flags, *self._library_defines())
         for path in self._engine_files():
-            if own_table and path.name in _TABLES:
+            if own_table and path.name in TABLES:
                 continue
             source = _Source(f"firmware/{path.relative_to(self._firmware).as_posix()}", path, self._flags)
-            if _sees_libraries(path):
+            if sees_libraries(path):
                 source = replace(source, flags=seeing, salt=salt, includes=includes)
             sources.append(source)
         port_flags = (*self._flags, *(f"-D{name}={value}" for name, value in sorted(self._port_defines().items())))
@@ -656,7 +403,7 @@ class _Build(_Sources):
             engine=self._engine,
             kernels=self._kernels,
             compiler=self._tool.version,
-            flags=(*self._flags, *_CXX_FLAGS),
+            flags=(*self._flags, *CXX_FLAGS),
             flash_bytes=flash_bytes,
             ram_bytes=ram_bytes,
             slot=Region(slot.base, slot.bytes) if self._kind == "slot" else None,
@@ -741,7 +488,7 @@ class _Build(_Sources):
         header.write_text("".join(f'#include "{name}"\n' for name in first.prefix), encoding="utf-8")
         include = [word for folder in first.includes for word in ("-isystem", str(folder))]
         output = ["-x", "c++-header", str(header), "-o", f"{header}.gch"]
-        status, _ = self._run([str(self._tool.path), *first.flags, *_CXX_FLAGS, "-w", *include, *output])
+        status, _ = self._run([str(self._tool.path), *first.flags, *CXX_FLAGS, "-w", *include, *output])
         return (first, header) if status == 0 else None
 
     def _compile_one(
@@ -751,12 +498,12 @@ class _Build(_Sources):
         if path is None:
             path = work / "generated" / PurePosixPath(source.logical).name
             path.parent.mkdir(exist_ok=True)
-            text = source.text if self._model is None else source.text.replace(_MODEL_PATH, _escaped(self._model))
+            text = source.text if self._model is None else source.text.replace(MODEL_PATH, escaped(self._model))
             path.write_text(text, encoding="utf-8")
         fresh = work / f"{number}.o"
         is_cxx = path.suffix == ".cc"
-        warnings = ("-w",) if source.foreign else _WARNING_FLAGS if is_cxx else ()
-        language = ("-x", "c", *_C_FLAGS) if path.suffix == ".c" else _CXX_FLAGS if is_cxx else ()
+        warnings = ("-w",) if source.foreign else WARNING_FLAGS if is_cxx else ()
+        language = ("-x", "c", *C_FLAGS) if path.suffix == ".c" else CXX_FLAGS if is_cxx else ()
         command = [
             str(self._tool.path),
             *source.flags,
@@ -789,7 +536,7 @@ class _Build(_Sources):
         self._say("linking")
         script = self._board.build.linker_script
         listing = work / "objects.txt"
-        listing.write_text("".join(f'"{_escaped(path)}"\n' for path in objects), encoding="utf-8")
+        listing.write_text("".join(f'"{escaped(path)}"\n' for path in objects), encoding="utf-8")
         command = [
             str(self._tool.path),
             *self._flags,
@@ -874,7 +621,7 @@ class _Build(_Sources):
             "engine": self._engine,
             "kernels": self._kernels,
             "compiler": self._tool.version,
-            "flags": [*self._flags, *_CXX_FLAGS],
+            "flags": [*self._flags, *CXX_FLAGS],
             "elf_sha256": hashlib.sha256(elf.read_bytes()).hexdigest(),
             "flash_bytes": sizes.flash_bytes,
             "ram_bytes": sizes.ram_bytes,
@@ -912,25 +659,8 @@ def _scan(content: bytes) -> tuple[str, tuple[str, ...]]:
     return hashlib.sha256(content).hexdigest(), names
 
 
-def _sees_libraries(path: Path) -> bool:
-    """Whether a source of the firmware includes headers of others."""
-    return path.name.startswith("tflm") or path.parent.name == "cmsis_nn"
-
-
-def _set_prefix(kernels: str) -> str:
-    """How a kernel set other than the reference names its registrations: kCmsisNnOp_ followed by the operator."""
-    return f"k{''.join(word.capitalize() for word in kernels.split('_'))}Op_"
-
-
 def _digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-
-
-def _read_model(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BadInput(f"The model {path} cannot be read: {error.strerror}") from error
 
 
 def _remove_stale(work_root: Path) -> None:
@@ -959,12 +689,3 @@ def _shortened(said: str) -> str:
     if len(lines) <= _SHOWN_LINES:
         return "\n".join(lines)
     return "\n".join([*lines[:_SHOWN_LINES], f"... {len(lines) - _SHOWN_LINES} more lines"])
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _c_string(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
