@@ -75,7 +75,8 @@ def main() -> None:
         prefix = f"tinyhil_upstream_{number}"
         lines.append(_set(f"{prefix}_sources", (library.root / name for name in library.sources)))
         lines.append(_set(f"{prefix}_includes", library.includes))
-        lines.append(_set(f"{prefix}_flags", (*library.defines, *core_flags(library, [args.cpu]))))
+        cpu = [] if args.cpu.endswith("=") else [args.cpu]  # a host has none
+        lines.append(_set(f"{prefix}_flags", (*library.defines, *core_flags(library, cpu))))
         includes.update(dict.fromkeys(library.includes))
     lines.append(f"set(tinyhil_upstream_count {len(made.libraries)})\n")
     users = [*made.upstream_files, *(path for path in generated if made.libraries and path.name == "ops.cc")]
