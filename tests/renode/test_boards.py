@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -111,6 +112,22 @@ def test_inputs_take_no_command_of_the_monitor(monkeypatch):
             assert_golden(device, golden)
         finally:
             monkeypatch.undo()
+
+
+def test_a_running_board_has_no_network_socket_open_even_where_it_could():
+    board = load_board("nrf52840dk")
+    running = renode.Renode(isolated=False)
+    target = renode.RenodeTarget(board, build_image(board).elf, board.slot, None)
+    try:
+        target.prepare(running)
+        target.run()
+        process = Path(f"/proc/{running.process.pid}")
+        opened = {str(entry.readlink()) for entry in (process / "fd").iterdir()}
+        sockets = [(process / "net" / kind).read_text().splitlines() for kind in ("tcp", "tcp6", "udp", "udp6")]
+        inodes = {f"socket:[{line.split()[9]}]" for kind in sockets for line in kind[1:]}
+        assert not inodes & opened
+    finally:
+        target.stop()
 
 
 def test_a_device_that_spins_is_found_where_it_spins():

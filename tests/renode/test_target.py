@@ -138,6 +138,14 @@ def test_a_renode_that_does_not_do_is_an_error_with_its_own_words(
     assert left_behind() == []
 
 
+def test_a_renode_that_is_too_old_ends_a_run_with_the_status_of_a_missing_tool(fake_renode, host_board):
+    fake_renode("old")
+    model = str(own_model("digits"))
+    done = CliRunner().invoke(cli, ["run", model, "--board", "host_in_renode", "--target", "renode", "--vectors", "1"])
+    assert done.exit_code == MissingTool.exit_status
+    assert "Renode 1.14.0 is too old: tinyhil needs 1.15.3 or newer" in done.output
+
+
 @pytest.mark.parametrize("how", ["silent", "hangs-at-include"])
 def test_a_renode_that_hangs_is_given_up(fake_renode, host_board, host_image, how, monkeypatch):
     monkeypatch.setattr(renode, "_START_S", 1.0)
