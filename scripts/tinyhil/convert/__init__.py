@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,10 @@ from tinyhil.model.support import is_float_model
 from tinyhil.oracle import TflmOracle
 
 SCHEMA = "tinyhil.convert/1"
+# Findings after which the samples are nothing to try mistakes on.
+_WRONG_SAMPLES = frozenset(
+    {"constant_data", "constant_output", "float_cast", "narrow_range", "out_of_range", "zero_point_ignored"}
+)
 _TIME_LIMIT_S = 4 * 3600
 _LAST_LINES = 12
 _QUIET = {
@@ -184,14 +189,14 @@ def _work(
         if arrays is not None:
             named: dict[str, Any] = {f"{i:03}": array for i, array in enumerate(arrays)}
             np.savez(folder / "samples.npz", **named)
-        said = _run_worker(folder)
+        how, said = _run_worker(folder)
         try:
             answer: dict[str, Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise ConversionFailed(
-                f"{place}: the converter's process ended without an answer",
-                next_step="Its last words are above. Is there memory enough? `--check-operators` tells what it may not "
-                "have been able to convert.",
+                f"{place}: the converter {how}{_suspects(folder / 'float.tflite', place)}",
+                next_step="Its last words are above. `tinyhil convert --check-operators` lists operators that have no "
+                "int8 form here; or is there too little memory?",
                 details=said,
             ) from None
         if "error" in answer:
@@ -202,8 +207,17 @@ def _work(
         return answer, files
 
 
-def _run_worker(folder: Path) -> str:
-    """Its last lines."""
+def _suspects(path: Path, place: str) -> str:
+    """Where a converter made the float model and died of the int8 one: what not even TFLite Micro has of it."""
+    if not path.exists():
+        return ""
+    lacking = checks.lacking_operators(parse_model(path.read_bytes(), place), "tflm")
+    names = [f"{item.operator} ({', '.join(item.layers[:2])})" for item in lacking]
+    return " while it quantized" + (f"; no engine has {'; '.join(names)}" if names else "")
+
+
+def _run_worker(folder: Path) -> tuple[str, str]:
+    """How it ended, and its last lines."""
     package_parent = str(Path(tinyhil.__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     try:
@@ -218,7 +232,10 @@ def _run_worker(folder: Path) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise ConversionFailed(f"the converter did not finish within {_TIME_LIMIT_S // 3600} hours") from error
-    return "\n".join(done.stdout.decode("utf-8", "replace").splitlines()[-_LAST_LINES:])
+    how = f"ended with status {done.returncode}"
+    if done.returncode < 0:
+        how = f"died of {signal.Signals(-done.returncode).name}"
+    return how, "\n".join(done.stdout.decode("utf-8", "replace").splitlines()[-_LAST_LINES:])
 
 
 def _error(told: dict[str, str], place: str) -> TinyhilError:
@@ -261,7 +278,8 @@ def _checked(
     try:
         outputs, _ = activations.run(int8, activations.feed(int8, samples))
         findings += checks.constant_output(int8, outputs)
-        mistaken = checks.mistakes(int8, samples)
+        if not {finding.kind for finding in findings} & _WRONG_SAMPLES:
+            mistaken = checks.mistakes(int8, samples)
         if labels is not None:
             data.check_labels(labels, len(samples[0]), int8.output_tensors[0].elements)
             accuracy["after"] = checks.share_right(outputs[0], labels)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os.path import commonpath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,8 +76,16 @@ def lacking_operators(model: Model, engine: str, board: Board | None = None) -> 
             if why:
                 name = graph.tensors[op.outputs[0]].name if op.outputs else ""
                 layer = layer_name(model, op.outputs[0]) if number == 0 and op.outputs else name
+                if op.name in _CONTROL and "/" not in layer:
+                    layer = _inside(model) or layer
                 found.setdefault((op.name, why), []).append(layer or f"operator {op.index}")
     return [Lacking(name, tuple(dict.fromkeys(layers)), why) for (name, why), layers in found.items()]
+
+
+def _inside(model: Model) -> str:
+    """The folder that the names in the further subgraphs share, "lstm/while": what their caller is called."""
+    names = [t.name.split(";")[0] for graph in model.subgraphs[1:] for t in graph.tensors if "/" in t.name]
+    return commonpath([name.rsplit("/", 1)[0] for name in names]) if names else ""
 
 
 def _types(model: Model, op: Operator) -> str:
@@ -242,7 +251,8 @@ def _against_input(tensor: Tensor, array: NDArray[Any], low: float, high: float,
     scale, zero_point = tensor.scales[0], tensor.zero_points[0]
     ends = schema.INTEGER_RANGES[tensor.type]
     real_low, real_high = (scale * (end - zero_point) for end in ends)
-    formula = f"clip(round(x / {np.float32(scale)}) + {zero_point}, {ends[0]}, {ends[1]})"
+    sign = "-" if zero_point < 0 else "+"
+    formula = f"clip(round(x / {scale:.9g}) {sign} {abs(zero_point)}, {ends[0]}, {ends[1]})"
     takes = f"the input takes {tensor.type} for {real_low:.4g} to {real_high:.4g}"
     if array.dtype.kind == "f":
         outside = float(((array < real_low - scale / 2) | (array > real_high + scale / 2)).mean())
