@@ -68,7 +68,7 @@ _PROMPT = re.compile(rb"(?<=[\r\n])\((?:monitor|" + _MACHINE.encode() + rb")\) $
 _VERSION = re.compile(r"version (\d+(?:\.\d+)+)")
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+")
-_REGISTER = re.compile(r"\|\s*([\w /]+?)\s*\|\s*\d+\s*\|\s*(0x[0-9A-Fa-f]+)\s*\|")
+_REGISTER = re.compile(r"\|\s*([\w /]+?)\s*\|(?:\s*\d+\s*\|)?\s*(0x[0-9A-Fa-f]+)\s*\|")  # a number since 1.16
 _PLATFORM = re.compile(r"^\$platform\?=\$ORIGIN/(.+?)\s*$", re.MULTILINE)
 _SAID_AT_START = re.compile(r"Starting emulation\.\.\.\s*")
 
