@@ -154,25 +154,26 @@ def build_image(
             )
         from tinyhil.zephyr import build_zephyr
 
-        return build_zephyr(
+        image = build_zephyr(
             board, engine=engine, kernels=kernels, model=model, ops=ops, arena_bytes=arena_bytes, progress=progress
         )
-    if ops is None and model is None and board.build is not None:
-        ops = board.build.ops
-    image = _Build(
-        board, engine, kernels, model, ops, sanitize, tuple(extra_sources), dict(defines or {}), progress
-    ).image()
+    else:
+        if ops is None and model is None and board.build is not None:
+            ops = board.build.ops
+        image = _Build(
+            board, engine, kernels, model, ops, sanitize, tuple(extra_sources), dict(defines or {}), progress
+        ).image()
     if model is not None and not board.runs_on_host:
-        _check_arena(board, image, model)
+        _check_arena(board, image, model, arena_bytes)
     return image
 
 
-def _check_arena(board: Board, image: Image, model: Path) -> None:
+def _check_arena(board: Board, image: Image, model: Path, arena_bytes: int | None) -> None:
     from tinyhil.model import load_model
     from tinyhil.model.arena import check_arena
 
     with contextlib.suppress(ModelError):  # what is no model is linked in as it is, and refused by the device
-        left = board.memory["ram"].bytes - image.ram_bytes
+        left = arena_bytes or board.memory["ram"].bytes - image.ram_bytes
         check_arena(load_model(model), image.engine, left, f"on {board.name} beside the firmware")
 
 

@@ -113,6 +113,20 @@ def test_the_board_has_the_name_that_it_has_in_that_zephyr(programs, tmp_path, m
     assert f"-DBOARD={name}" in programs.calls("cmake")[0]
 
 
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("3.4.0", "native_posix_64"),
+        ("3.5.0", "native_sim_64"),
+        ("3.6.9", "native_sim_64"),
+        ("3.7.0", "native_sim/native/64"),
+    ],
+)
+def test_the_host_has_the_name_that_it_has_in_that_zephyr(tmp_path, version, name):
+    numbers = tuple(int(part) for part in version.split("."))
+    assert load_board("native").zephyr.name_in(numbers) == name
+
+
 def test_the_slot_is_where_devicetree_labels_a_partition(an385):
     slot = build_zephyr(an385).slot
     assert slot is not None

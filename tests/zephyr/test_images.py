@@ -122,3 +122,14 @@ def test_the_default_application_has_the_operators_of_the_projects_own_model(def
     with Device.open(load_board(BOARD), "qemu", default_image, model) as device:
         device.load(model)
         assert_golden(device, golden_for(model).subset(range(4)))
+
+
+@pytest.mark.needs("native")
+def test_on_the_host_it_is_a_process_whose_slot_is_filled_over_the_link(digits):
+    board, model = load_board("native"), load_model(digits)
+    host_image = build_zephyr(board)
+    assert host_image.slot is not None and host_image.slot.bytes == board.slot.bytes
+    with Device.open(board, "native", host_image, model) as device:
+        device.load(model)
+        assert_golden(device, golden_for(model).subset(range(8)))
+        assert device.memory().arena_bytes == board.memory["ram"].bytes

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model needs of an arena at least, told from its file alone.
 
-The exact number is the device's: scratch and the engine's own data are known to the operators' code alone. But no
-engine can do with less than what is alive at one time.
+The exact number is the device's: scratch and most of the engine's own data are known to the operators' code alone. But
+no engine can do with less than what is alive at one time and a multiplier for each channel.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from tinyhil.model.graph import Model, Subgraph
 
 _POINTER_BYTES = 4
 _NODE_BYTES = 16  # what the builtin engine keeps of an operator
+_CHANNEL_BYTES = 4  # the multiplier of an output channel that has a scale of its own; every engine keeps it
+_BY_CHANNEL = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 
 # An engine may let their output be their input.
 _MAY_SHARE = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
@@ -21,6 +23,9 @@ def least_arena_bytes(model: Model, engine: str) -> int:
     """A lower bound of the arena that the engine needs for the model, in bytes, on a microcontroller."""
     graph = model.subgraphs[0]
     kept = len(graph.tensors) * _POINTER_BYTES + len(graph.operators) * _NODE_BYTES if engine == "builtin" else 0
+    for op in graph.operators:
+        scales = len(graph.tensors[op.inputs[1]].scales) if op.name in _BY_CHANNEL else 0
+        kept += scales * _CHANNEL_BYTES if scales > 1 else 0
     return _most_alive_bytes(graph) + kept
 
 
