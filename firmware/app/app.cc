@@ -14,11 +14,6 @@
 namespace tinyhil {
 namespace {
 
-// A frame that stays open over so many reads of nothing is given up, so that a person can type: 0.1 s to 2 s, as fast
-// as the core polls. Fewer where each such read sleeps.
-constexpr uint32_t kPausePolls = 1u << 20;
-constexpr uint32_t kPausePollsAsleep = 64;
-
 void Write(const uint8_t* data, uint32_t size) { port::Write(data, size); }
 
 void Serve();
@@ -31,16 +26,13 @@ Requests requests(runner, encoder, Serve, reply);
 TextCommands text(runner, Write);
 uint32_t damaged_frames = 0;
 
+// A frame that stays open over a pause is given up, so that a person can type.
 class Pause {
  public:
   void Over() { polls_ = 0; }
 
   // Called each time nothing came. True once it is long.
-  bool Long() {
-    ++polls_;
-    if (polls_ == kPausePollsAsleep) return port::ReadByteSleeps();
-    return polls_ == kPausePolls;
-  }
+  bool Long() { return ++polls_ == port::PauseReads(); }
 
  private:
   uint32_t polls_ = 0;

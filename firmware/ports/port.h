@@ -23,10 +23,10 @@ struct Region {
 // UART and counter, once, before anything else. Clocks, FPU and stack painting are the start-up code's.
 void Init();
 
-// The next received byte, or -1 where none is waiting. Never blocks; a port that shares its core (a host process, a
-// thread) may sleep a few milliseconds before it answers -1.
+// The next received byte, or -1 where none is waiting. It may sleep until something happens, a few milliseconds where
+// it shares its core (a host process, a thread), but then answers -1.
 int ReadByte();
-bool ReadByteSleeps();                           // whether it does
+uint32_t PauseReads();                           // answers of -1 in a row that are 0.1 to 2 s
 void Write(const uint8_t* data, uint32_t size);  // blocks until handed to the UART
 
 // A counter that survives its hardware's wrap. CounterRestart also aligns its phase, so that the same code

@@ -116,7 +116,7 @@ int ReadByte() {
   if (sent_at == sent.size()) longjmp(off, 1);
   return sent[sent_at++];
 }
-bool ReadByteSleeps() { return true; }
+uint32_t PauseReads() { return 64; }
 void Write(const uint8_t* data, uint32_t size) {
   for (uint32_t i = 0; i < size; ++i) {
     volatile uint8_t byte = data[i];

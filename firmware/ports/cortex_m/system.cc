@@ -114,8 +114,6 @@ void Init() {
   CounterShared();
 }
 
-bool ReadByteSleeps() { return false; }
-
 // Of all interrupts but the counter's own there is only the UART's.
 #ifdef TINYHIL_UART_IRQ
 constexpr uintptr_t kUartWord = 4 * (TINYHIL_UART_IRQ / 32);

@@ -186,7 +186,7 @@ void Write(const uint8_t* data, uint32_t size) {
   }
 }
 
-bool ReadByteSleeps() { return true; }
+uint32_t PauseReads() { return 64; }
 
 uint32_t ReceiveBytes() { return sizeof(received); }
 

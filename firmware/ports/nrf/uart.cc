@@ -118,6 +118,8 @@ extern "C" void UART_Handler() {
 
 int ReadByte() { return received.Get(); }
 
+uint32_t PauseReads() { return kPauseReads; }
+
 uint32_t ReceiveBytes() { return kReceiveBytes; }
 
 void Write(const uint8_t* data, uint32_t size) {

@@ -88,6 +88,8 @@ extern "C" void UART_Handler() {
 
 int ReadByte() { return received.Get(); }
 
+uint32_t PauseReads() { return kPauseReads; }
+
 uint32_t ReceiveBytes() { return kReceiveBytes; }
 
 bool CanBaud(uint32_t baud) { return baud != 0 && InRange(Divisor(baud)) && Exact(baud); }

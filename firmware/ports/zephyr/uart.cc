@@ -123,7 +123,7 @@ int ReadByte() {
   return -1;
 }
 
-bool ReadByteSleeps() { return IS_ENABLED(CONFIG_ARCH_POSIX); }
+uint32_t PauseReads() { return IS_ENABLED(CONFIG_ARCH_POSIX) ? 64 : 1u << 20; }
 #else
 int ReadByte() {
   const int byte = received.Get();
@@ -132,7 +132,7 @@ int ReadByte() {
   return received.Get();
 }
 
-bool ReadByteSleeps() { return true; }
+uint32_t PauseReads() { return 64; }
 
 uint32_t ReceiveBytes() { return CONFIG_TINYHIL_UART_RING_BYTES; }
 #endif
