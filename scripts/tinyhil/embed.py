@@ -55,10 +55,7 @@ class Arena:
     target: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.bytes:,} bytes, measured with engine {self.engine}, kernels {self.kernels}, "
-            f"on {self.board} ({self.target})"
-        )
+        return f"{self.bytes:,} bytes   [{self.engine}/{self.kernels} on {self.board} ({self.target})]"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def test_an_int8_model_is_checked_against_its_float_model(here):
     assert done.exit_code == 0, done.output
     for words in ("100.00% in float", "SQNR dB", "first/Relu", "worst: ", "zero point left out", "next: tinyhil run"):
         assert words in done.output
-    report = json.loads((here / "net_int8.convert.json").read_text())
+    report = json.loads((here / "net_int8.check.json").read_text())
     assert report["schema"] == "tinyhil.convert/1" and report["findings"] == []
     assert report["accuracy"]["before"] == 1.0 and report["accuracy"]["after"] > 0.9
     assert [layer["name"] for layer in report["layers"]] == ["FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX"]
@@ -46,7 +46,7 @@ def test_an_int8_model_is_checked_against_its_float_model(here):
 def test_json_is_the_report_and_the_files(here):
     done = run("net_int8.tflite", "-r", "x.npy", "--json")
     said = json.loads(done.output)
-    assert said["files"] == ["net_int8.tflite", "net_int8.convert.json"]
+    assert said["files"] == ["net_int8.tflite", "net_int8.check.json"]
     assert said["layers"] is None and said["inputs"][0]["zero_point"] == -128
 
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_converted_is_refused_by_name(here, arguments, status, wo
 
 @pytest.mark.needs("oracle")
 def test_a_report_that_is_there_is_written_over_only_when_told(here):
-    (here / "net_int8.convert.json").write_text("mine")
+    (here / "net_int8.check.json").write_text("mine")
     assert run("net_int8.tflite", "-r", "x.npy").exit_code == 50
-    assert (here / "net_int8.convert.json").read_text() == "mine"
+    assert (here / "net_int8.check.json").read_text() == "mine"
     assert run("net_int8.tflite", "-r", "x.npy", "--force").exit_code == 0

@@ -137,7 +137,7 @@ def _write(made: Converted, model: str, out: Path | None, *, golden: bool, keep_
         raise click.UsageError(f"--out: {model} is int8 already and was only checked.")
     if keep_float and made.reference is not None and not checked_alone:
         texts[path.with_name(f"{path.stem.removesuffix('_int8')}_float.tflite")] = made.reference.data
-    report = path.with_name(f"{path.stem}.convert.json")
+    report = path.with_name(f"{path.stem}.{'check' if checked_alone else 'convert'}.json")
     texts[report] = (json.dumps(made.report, indent=2) + "\n").encode()
     if golden and not made.errors:
         from tinyhil.convert import activations
