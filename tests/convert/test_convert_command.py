@@ -105,12 +105,16 @@ def test_a_front_end_whose_packages_are_absent_names_the_extra(here, monkeypatch
         (["net_int8.tflite", "-r", "x.npy", "-o", "y.tflite"], 2, "is int8 already"),
         (["net_int8.tflite", "-r", "x.npy", "--input-shape", "1,x"], 2, "give lengths with commas"),
         (["net_int8.tflite", "-r", "x.npy", "--board", "nowhere"], 20, "nowhere"),
+        (["net_int8.tflite", "-r", "x.npy", "--float", "net_int8.tflite"], 14, "is no float model"),
+        (["net_int8.tflite", "-r", "x.npy", "--float", "other.tflite"], 14, "takes [1, 4], but net_int8.tflite takes"),
+        (["net_int8.tflite", "-r", "x.npy", "--float", "broken.tflite"], 10, "not a .tflite model"),
         (["broken.tflite", "-r", "x.npy"], 10, "not a .tflite model"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_by_name(here, arguments, status, words):
     (here / "broken.tflite").write_bytes(b"nothing of the kind")
     (here / "weights.pth").write_bytes(b"")
+    (here / "other.tflite").write_bytes(small_models.never_quantized())
     np.save("three.npy", np.zeros(3, int))
     done = run(*arguments)
     assert done.exit_code == status and words in " ".join(done.output.split()), done.output

@@ -32,7 +32,7 @@ from tinyhil.convert.checks import Finding, Lacking
 from tinyhil.convert.layers import Comparison
 from tinyhil.convert.source import check_installed, kind_of
 from tinyhil.errors import BadInput, ConversionFailed, OracleFailed, OracleMissing, TinyhilError
-from tinyhil.model import Model, parse_model
+from tinyhil.model import Model, load_model, parse_model
 from tinyhil.model.support import is_float_model
 from tinyhil.oracle import TflmOracle
 
@@ -109,7 +109,7 @@ def convert(
     given = parse_model(Path(place).read_bytes(), place) if kind == "tflite" else None
     if given is not None and not is_float_model(given):
         fitted = data.fit(arrays, [(t.name, t.shape, "int8" if t.scales else t.type) for t in given.input_tensors])
-        float_model = parse_model(reference.read_bytes(), reference) if reference is not None else None
+        float_model = None if reference is None else _reference(reference, given)
         return _checked(place, given, float_model, fitted, classes, {}, None, float_io, engine, board)
     if reference is not None:
         raise BadInput(
@@ -124,6 +124,21 @@ def convert(
     samples = [numbers[f"sample_{i}"] for i in range(len(int8.inputs))]
     own = numbers.get("output_0") if len(int8.outputs) == 1 else None  # converters order several as they please
     return _checked(place, int8, float_model, samples, classes, answer, own, float_io, engine, board)
+
+
+def _reference(path: Path, int8: Model) -> Model:
+    """The float model of an int8 one. Raises BadInput where it cannot be that, and what `load_model` raises."""
+    model = load_model(path)
+    wanted, found = ([t.shape for t in m.input_tensors] for m in (int8, model))
+    if wanted != found:
+        raise BadInput(
+            f"{path}: takes {', '.join(map(str, map(list, found)))}, but {int8.path} takes "
+            f"{', '.join(map(str, map(list, wanted)))}",
+            next_step="Give the float model that the int8 one was made of: --keep-float writes it.",
+        )
+    if not is_float_model(model):
+        raise BadInput(f"{path}: is no float model", next_step="Give the float .tflite of the same model.")
+    return model
 
 
 @dataclass(frozen=True)
