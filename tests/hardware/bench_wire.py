@@ -49,7 +49,7 @@ BITS_A_BYTE = 10
 LEAST_SHARE = 0.85
 LEAST_RATIO = 3.0
 LEAST_NOISY = 0.5
-ENOUGH = 1.5  # times the line's bytes a second, that a device must take without the line for it to be the line's bench
+ENOUGH = 2.0  # times the line's bytes a second, that a device must take without the line for it to be the line's bench
 BAD = {"drop": 0.001, "flip": 0.001, "insert": 0.001, "burst_every": 20}
 
 

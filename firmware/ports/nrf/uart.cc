@@ -9,7 +9,7 @@
 // that they fall into nothing.
 //
 // board.yaml gives TINYHIL_UART_BASE, TINYHIL_UART_BAUD, TINYHIL_UART_IRQ, TINYHIL_TX_PIN and TINYHIL_RX_PIN, pins of
-// port 0.
+// port 0; with TINYHIL_RTS_PIN and TINYHIL_CTS_PIN, hardware flow control.
 #include "ports/cortex_m/uart.h"
 
 #include <string.h>
@@ -31,6 +31,10 @@ constexpr uintptr_t kEnable = TINYHIL_UART_BASE + 0x500;
 constexpr uint32_t kEnableUarte = 8;
 constexpr uintptr_t kSelectTx = TINYHIL_UART_BASE + 0x50C;
 constexpr uintptr_t kSelectRx = TINYHIL_UART_BASE + 0x514;
+constexpr uintptr_t kSelectRts = TINYHIL_UART_BASE + 0x508;
+constexpr uintptr_t kSelectCts = TINYHIL_UART_BASE + 0x510;
+constexpr uintptr_t kConfigure = TINYHIL_UART_BASE + 0x56C;
+constexpr uint32_t kConfigureFlowControl = 1u << 0;
 constexpr uintptr_t kBaud = TINYHIL_UART_BASE + 0x524;
 constexpr uintptr_t kReceiveTo = TINYHIL_UART_BASE + 0x534;
 constexpr uintptr_t kReceiveCount = TINYHIL_UART_BASE + 0x538;
@@ -41,7 +45,7 @@ constexpr uintptr_t kClockStart = 0x40000000;
 constexpr uintptr_t kClockStarted = 0x40000100;
 constexpr uintptr_t kGpioSet = 0x50000508;
 constexpr uintptr_t kGpioOutput = 0x50000518;
-constexpr uintptr_t kGpioConfigureRx = 0x50000700 + 4 * TINYHIL_RX_PIN;
+constexpr uintptr_t kGpioConfigure = 0x50000700;  // of each pin
 constexpr uint32_t kInputPulledUp = 3u << 2;
 constexpr uintptr_t kInstructionCache = 0x4001E540;
 
@@ -77,9 +81,17 @@ void UartInit() {
   }
   Register(kGpioSet) = 1u << TINYHIL_TX_PIN;
   Register(kGpioOutput) = 1u << TINYHIL_TX_PIN;
-  Register(kGpioConfigureRx) = kInputPulledUp;
+  Register(kGpioConfigure + 4 * TINYHIL_RX_PIN) = kInputPulledUp;
   Register(kSelectTx) = TINYHIL_TX_PIN;
   Register(kSelectRx) = TINYHIL_RX_PIN;
+#if defined(TINYHIL_RTS_PIN) && defined(TINYHIL_CTS_PIN)
+  Register(kGpioSet) = 1u << TINYHIL_RTS_PIN;
+  Register(kGpioOutput) = 1u << TINYHIL_RTS_PIN;
+  Register(kGpioConfigure + 4 * TINYHIL_CTS_PIN) = kInputPulledUp;
+  Register(kSelectRts) = TINYHIL_RTS_PIN;
+  Register(kSelectCts) = TINYHIL_CTS_PIN;
+  Register(kConfigure) = kConfigureFlowControl;
+#endif
   Register(kBaud) = kRates[0].value;
   Register(kEnable) = kEnableUarte;
   Register(kReceiveTo) = Address(&arrived);
