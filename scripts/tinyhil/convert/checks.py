@@ -312,10 +312,11 @@ def wrong_range(reference: Model, arrays: Sequence[NDArray[Any]], labels: NDArra
 def mistakes(model: Model, arrays: Sequence[NDArray[Any]]) -> dict[str, float]:
     """How often the int8 model's largest output stays the same under the mistakes that are made on devices, 0 to 1.
 
-    Empty for models of several inputs, of another input than a quantized one, or without classes.
+    Empty for models of several inputs, of another input than a quantized one, or without classes: of a single output,
+    or of as many as there are inputs, as autoencoders have.
     """
-    tensor = model.input_tensors[0]
-    if len(arrays) != 1 or tensor.type != "int8" or len(tensor.scales) != 1 or model.output_tensors[0].elements < 2:
+    tensor, outputs = model.input_tensors[0], model.output_tensors[0].elements
+    if len(arrays) != 1 or tensor.type != "int8" or len(tensor.scales) != 1 or outputs in (1, tensor.elements):
         return {}
     right = activations.feed(model, spread(arrays, _TRIED_SAMPLES))[0]
     real = activations.dequantize(right, tensor)
