@@ -44,16 +44,17 @@ TRAINING = (
 
 @dataclass(frozen=True)
 class Sounds:
-    """samples: int16 (n, 16000); labels: (n,), numbers of CLASSES."""
+    """samples: int16 (n, 16000); labels: (n,), numbers of CLASSES; speakers: (n,), variants, "" where none speaks."""
 
     samples: NDArray[np.int16]
     labels: NDArray[np.int64]
+    speakers: NDArray[np.str_]
 
 
 def record(variants: tuple[str, ...], per_keyword: int, per_other: int, mixes: int, noises: int) -> Sounds:
     """From every variant so many utterances of each keyword and of each other word, each in so many mixes with noise,
     and sounds without any word."""
-    samples, labels = [], []
+    samples, labels, speakers = [], [], []
     for variant in variants:
         for word in (*KEYWORDS, *OTHERS):
             for take in range(per_keyword if word in KEYWORDS else per_other):
@@ -61,10 +62,12 @@ def record(variants: tuple[str, ...], per_keyword: int, per_other: int, mixes: i
                 speech = _spoken(name, variant, word)
                 samples += [_mixed(f"{name} {mix}", speech) for mix in range(mixes)]
                 labels += [KEYWORDS.index(word) if word in KEYWORDS else len(KEYWORDS)] * mixes
+                speakers += [variant] * mixes
     for number in range(noises):
         samples.append(_mixed(f"kws noise {variants[0]} {number}", np.zeros(0)))
         labels.append(len(KEYWORDS))
-    return Sounds(np.stack(samples), np.array(labels))
+        speakers.append("")
+    return Sounds(np.stack(samples), np.array(labels), np.array(speakers))
 
 
 def _spoken(name: str, variant: str, word: str) -> Array:
