@@ -208,6 +208,7 @@ _MARKERS = (
     ("/generated/ops", "kernels"),
     ("/generated/", "app"),
     ("/ports/cortex_m/libc", "libc"),
+    ("/uart.o", "link"),  # of any port: the driver and the bytes that wait in it
     ("/firmware/ports/", "startup"),
     ("/firmware/interpreter/", "engine"),
     ("/firmware/engine/", "engine"),

@@ -135,6 +135,7 @@ def test_parts_and_sections_add_up_to_the_image(name: str) -> None:
 def test_symbols_belong_to_the_part_they_come_from() -> None:
     symbols = {symbol.name: symbol for symbol in symbol_sizes(build_image(load_board("mps2_an386")).elf)}
     assert symbols["Reset_Handler"].group == "startup"
+    assert symbols["UART_Handler"].group == "link"
     assert symbols["memcpy"].group == "libc"
     assert symbols["_ZN7tinyhil9TheEngineEv"].group == "engine"
     assert symbols["_ZN7tinyhil7AppMainEv"].group == "app"
