@@ -33,7 +33,8 @@ _TFLM_DEFINES = (
     "-DFLATBUFFERS_PREFER_PRINTF=1",
 )
 
-# What its own Makefile chooses: sums of weights are taken once. With neither this nor its opposite SVDF lacks them.
+# What its own Makefile chooses: sums of weights are taken once. With neither this nor its opposite a core with vectors
+# would take them in every inference, and refuse SVDF.
 _TFLM_FOR_SPEED = "-DKERNELS_OPTIMIZED_FOR_SPEED"
 
 CMSIS_NN = "cmsis-nn"
