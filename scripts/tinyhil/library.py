@@ -44,6 +44,8 @@ CMSIS_NN = "cmsis-nn"
 _CMSIS_NN_FLAGS = ("-fno-tree-vectorize",)
 # Its way to requantize on a Cortex-M4, by its README the slower one elsewhere; the same bits. A DS-CNN takes 6 % less.
 _CMSIS_NN_FLAGS_OF = {"-mcpu=cortex-m4": ("-DCMSIS_NN_USE_REQUANTIZE_INLINE_ASSEMBLY",)}
+# GCC 12 makes conditional conversions to float (vcvtne.f32.s32) for cores with vectors, which its assembler refuses.
+_TFLM_FLAGS_OF = {"-mcpu=cortex-m55": ("-fno-if-conversion2",), "-mcpu=cortex-m85": ("-fno-if-conversion2",)}
 # Parsing what these include is four fifths of the time that a kernel takes to compile.
 _TFLM_PREFIX = (
     "tensorflow/lite/kernels/internal/common.h",
@@ -148,9 +150,8 @@ def cmsis_nn_library(cmsis_nn: CmsisNn) -> Library:
 
 def core_flags(library: Library, cpu: Sequence[str]) -> tuple[str, ...]:
     """What a library is compiled with besides on the core that the compiler flags `cpu` select."""
-    if library.name != CMSIS_NN:
-        return ()
-    return tuple(flag for word in cpu for flag in _CMSIS_NN_FLAGS_OF.get(word, ()))
+    flags_of = _CMSIS_NN_FLAGS_OF if library.name == CMSIS_NN else _TFLM_FLAGS_OF
+    return tuple(flag for word in cpu for flag in flags_of.get(word, ()))
 
 
 def trees_of(tflm: Tflm | None, cmsis_nn: CmsisNn | None) -> list[Tree]:
