@@ -129,6 +129,26 @@ class GoldenSet:
         if self.op_names != [op.name for op in model.operators]:
             raise _damaged(source, "its operators are not the model's")
 
+    def contradiction(self, model: Model, vector: int) -> str:
+        """The first input or output of a vector whose checksum is not the one that its operator's is; "" if none."""
+        if not self.has_checksums:
+            return ""
+        for op in model.operators:
+            for what, tensors, arrays, ends, checksums in (
+                ("input", model.reads(op), self.inputs, model.inputs, self.op_reads),
+                ("output", model.writes(op), self.outputs, model.outputs, self.op_writes),
+            ):
+                if len(tensors) != 1 or tensors[0].index not in ends:
+                    continue
+                number = ends.index(tensors[0].index)
+                if zlib.crc32(arrays[number][vector].tobytes()) != checksums[vector, op.index]:
+                    verb = "read" if what == "input" else "wrote"
+                    return (
+                        f"the golden set contradicts itself: {what} {number} of vector {vector} is not what operator "
+                        f"{op.index} {op.name} {verb} in the oracle. Make it again: tinyhil golden make {model.path}"
+                    )
+        return ""
+
     def save(self, path: str | Path) -> None:
         """Writes the set. An equal set gives equal bytes; the file appears whole or not at all. Raises OutputUnwritable
         where it cannot be written."""

@@ -162,6 +162,7 @@ CAUSES = (
     "stride",
     "channel",
     "accumulator",
+    "golden",
     "unsteady",
     "unknown",
 )

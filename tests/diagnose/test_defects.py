@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -207,3 +207,21 @@ def test_the_assertion_of_a_test_suite_tells_the_diagnosis(digits, tmp_path, mon
             assert_golden(device, golden_for(digits).subset(range(4)))
     assert "tensor: 14 'down_depthwise'" in caught.value.details
     assert "perhaps: the first window's elements are right" in caught.value.details
+
+
+@pytest.mark.parametrize("what", ["input", "output"])
+def test_a_golden_set_that_contradicts_itself_is_not_blamed_on_the_device(digits, what):
+    golden = golden_for(digits).subset(range(2))
+    assert [golden.contradiction(digits, vector) for vector in range(2)] == ["", ""]
+    arrays = [array.copy() for array in (golden.inputs if what == "input" else golden.outputs)]
+    arrays[0][1].flat[0] ^= 1
+    spoilt = replace(golden, **{f"{what}s": arrays})
+    board = load_board("native")
+    with Device.open(board, "native", build_image(board), digits) as device:
+        device.load(digits)
+        tally = run_golden(device, spoilt)
+        assert tally.difference is not None
+        found = diagnose(device, digits, spoilt, tally.difference)
+    assert (found.operator, found.cause.kind) == (None, "golden")
+    op = "operator 12 SOFTMAX wrote" if what == "output" else "operator 0 CONV_2D read"
+    assert f"{what} 0 of vector 1 is not what {op}" in found.cause.text

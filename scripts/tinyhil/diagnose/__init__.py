@@ -37,12 +37,16 @@ def diagnose(
 ) -> Diagnosis:
     """What is wrong, where the device computed `difference`; it takes at most two inferences.
 
-    The device holds the model. Where no operator differs there is nothing to look into: an empty diagnosis says so.
+    The device holds the model. Where the golden set contradicts itself, or no operator differs because the device does
+    not compute the same each time, there is nothing to look into: a diagnosis without an operator says so.
 
     Raises what Oracle.tensors and Device.run raise.
     """
     from tinyhil.oracle import TflmOracle
 
+    contradiction = golden.contradiction(model, difference.vector)
+    if contradiction:
+        return Diagnosis(None, cause=Cause("golden", contradiction))
     if difference.operator is None:
         text = "every operator agrees in the run that took checksums: not the same each time"
         return Diagnosis(None, cause=Cause("unsteady", text))
