@@ -18,16 +18,12 @@ sys.path.insert(0, str(HERE.parent))
 
 from tinyhil.golden import GoldenSet
 from tinyhil.model import Model
-from training import digit_images
-from training.fit import accuracy, cross_entropy, fit
+from training.digit_images import LABEL_SMOOTHING, classifier
 from training.layers import AveragePool, Chain, Conv, Dense, Depthwise, Mean, Pad, Residual
-from training.quantize import Quantizer
-from training.recipe import Made, Recipe, facts, int8_outputs, made_with, main, vectors_of
+from training.recipe import Made, Recipe, facts, made_with, main, vectors_of
 
 EPOCHS = 25
-BATCH = 48
 LEARNING_RATE = 4e-3
-LABEL_SMOOTHING = 0.1
 SAMPLES = 24
 
 AROUND = (1, 1), (1, 1), (0, 0)  # one pixel of zeros around an image
@@ -59,22 +55,7 @@ def network() -> Chain:
 
 
 def make() -> Made:
-    train_images, train_labels, test_images, test_labels = digit_images.split()
-    net = network()
-    loss = cross_entropy(train_labels, 10, LABEL_SMOOTHING)
-    fit(net, train_images, loss, epochs=EPOCHS, batch=BATCH, rate=LEARNING_RATE)
-    description = "resnet: 8x8 handwritten digits, trained by firmware/models/resnet/train.py"
-    q = Quantizer(description, "image", train_images, (digit_images.SCALE, digit_images.ZERO_POINT))
-    net.emit(q)
-    q.softmax()
-    data, held_out = q.finish(), digit_images.quantize(test_images)
-    figures = {
-        "images": len(train_images) + len(test_images),
-        "held_out": len(test_images),
-        "float_accuracy": accuracy(net, test_images, test_labels),
-        "int8_accuracy": float((int8_outputs(data, held_out).argmax(axis=1) == test_labels).mean()),
-    }
-    return Made(data, held_out[:SAMPLES], test_labels[:SAMPLES], figures)
+    return classifier(network(), "resnet", epochs=EPOCHS, rate=LEARNING_RATE, samples=SAMPLES)
 
 
 def card(model: Model, goldens: GoldenSet, record: dict[str, Any]) -> str:
