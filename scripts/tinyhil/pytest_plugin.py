@@ -81,6 +81,8 @@ class Bench:
         self._goldens: dict[str, GoldenSet] = {}
         self._key: tuple[str, str, str] | None = None
         self._device: Device | None = None
+        self.last_user: pytest.Item | None = None
+        """The last test of the session that uses the device."""
 
     def _take_project(self, folder: Path) -> None:
         """What tinyhil.yaml says and no option does. Raises UsageError."""
@@ -307,6 +309,23 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     if outcome.excinfo is not None:
         for device in set(getattr(sys.modules.get("tinyhil.device"), "OPEN_DEVICES", ())) - before:
             device.close()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
+        if isinstance(item, pytest.Function):
+            used = item._fixtureinfo.name2fixturedefs.get("device", ())
+            if used and used[-1].func.__module__ == __name__:
+                session.config.stash[_BENCH].last_user = item
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, None]:
+    """The device is kept from test to test, and no longer: an emulator that waits may take a core."""
+    yield
+    bench = item.config.stash[_BENCH]
+    if item is bench.last_user:
+        bench.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -187,6 +187,43 @@ def test_a_golden_set_of_another_model_is_refused_and_the_right_one_is_used(suit
     suite("--hil-board", "native", *arguments, *models[:2]).assert_outcomes(passed=1)
 
 
+KEPT_SUITE = """
+import os
+from pathlib import Path
+
+import pytest
+
+
+def children():
+    stats = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
+    return sum(int(stat[1]) == os.getpid() for stat in stats if stat[0] != "Z")
+
+
+def test_first(device):
+    assert children() == 1
+
+def test_last(device):
+    assert children() == 1
+
+def test_after():
+    assert children() == 0
+
+class TestOther:
+    @pytest.fixture
+    def device(self):
+        return None
+
+    def test_with_a_device_of_its_own(self, device):
+        assert children() == 0
+"""
+
+
+@pytest.mark.needs("native", "oracle")
+def test_a_device_is_kept_from_test_to_test_and_ended_after_the_last_that_uses_it(suite, digits):
+    result = suite("--hil-board", "native", "--hil-model", digits, text=KEPT_SUITE)
+    result.assert_outcomes(passed=4)
+
+
 def test_suites_that_use_no_fixture_of_the_plugin_pay_for_nothing_heavy():
     heavy = {"numpy", "yaml", "rich", "jsonschema", "tinyhil.board", "tinyhil.device"}
     code = f"import sys, tinyhil.pytest_plugin; print(*({heavy!r} & set(sys.modules)))"
