@@ -115,9 +115,10 @@ def test_memory_is_ready_when_the_application_starts(start: Start, name: str) ->
 @pytest.mark.parametrize("name", ON_QEMU + ON_HOST)
 def test_every_byte_passes_the_uart_unchanged(start: Start, name: str) -> None:
     probe = start(name)
-    data = bytes(range(256)) * 4
-    probe.send("e", len(data), data)
-    assert probe.read(len(data)) == data
+    data = bytes(range(256))  # less than the smallest ring holds
+    for _ in range(4):
+        probe.send("e", len(data), data)
+        assert probe.read(len(data)) == data
 
 
 @pytest.mark.parametrize("name", ON_QEMU + ON_HOST)
