@@ -118,7 +118,7 @@ def test_every_byte_passes_the_uart_unchanged(start: Start, name: str) -> None:
     data = bytes(range(256))  # less than the smallest ring holds
     for _ in range(4):
         probe.send("e", len(data), data)
-        assert probe.read(len(data)) == data
+        assert probe.read(len(data) + 1) == data + b"\n"
 
 
 @pytest.mark.parametrize("name", ON_QEMU + ON_HOST)
