@@ -155,7 +155,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench.json", help="where the figures go, as JSON")
     parser.add_argument("--vectors", type=int, default=8, help="golden vectors of each model (default: 8)")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 200)
     models = {name: PUBLIC_MODELS / file for name, file in FILES.items() if (PUBLIC_MODELS / file).exists()}
     if not models:
         console.print(f"{PUBLIC_MODELS} holds no public models (TINYHIL_TEST_MODELS says where they are):")

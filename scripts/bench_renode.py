@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="*", type=Path, help="these models (default: the project's own)")
     parser.add_argument("--vectors", type=int, help="golden vectors of each model (default: all)")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 200)
     try:
         find_renode()
     except MissingTool as error:
