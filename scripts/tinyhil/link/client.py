@@ -559,14 +559,17 @@ class Link:
         left = [entry for seq, entry in waiting.items() if seq not in answered]
         # Replies come in the order of the requests: what was sent before an answered one is lost.
         lost = [entry for entry in left if entry.order < newest]
-        if not lost and something_lost and left:
-            # What is not all on the line yet cannot be what was lost.
-            lost = [entry for entry in (min(left, key=lambda entry: entry.order),) if entry.left_at <= now]
         if lost or something_lost:
             self._hurt += 1
             self._losses.lost()
         if lost:
             self._resend(lost, waiting, lost=True)
+        elif something_lost and left:
+            # Likely the oldest; but its answer may still come, and then tells nothing of what was sent after it. What
+            # is not all on the line yet cannot be what was lost.
+            oldest = min(left, key=lambda entry: entry.order)
+            if oldest.left_at <= now:
+                self._resend([oldest], waiting, lost=False)
         return found
 
     def _take_text(self, data: bytes) -> None:
