@@ -17,10 +17,12 @@
 #include "engine/tflm_arena.h"
 #include "engine/tflm_log.h"
 #include "engine/tflm_ops.h"
+#include "engine/tflm_state.h"
 #include "interpreter/model.h"
 #include "interpreter/schema.h"
 #include "tensorflow/lite/micro/memory_helpers.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_resource_variable.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
 namespace tinyhil {
@@ -43,6 +45,7 @@ class OpenInterpreter final : public tflite::MicroInterpreter {
   const TfLiteEvalTensor* Tensor(int32_t index) const {
     return context().GetEvalTensor(&context(), static_cast<int>(index));
   }
+  TfLiteContext* Context() const { return const_cast<TfLiteContext*>(&context()); }
 };
 
 class Tflm final : public Engine {
@@ -51,7 +54,7 @@ class Tflm final : public Engine {
   const char* Kernels() const override { return kKernels; }
   Error Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uint32_t arena_bytes) override;
   bool Loaded() const override { return interpreter_ != nullptr; }
-  void ResetState() override { interpreter_->Reset(); }
+  void ResetState() override;
   Error Invoke(OpHook* hook) override;
 
   uint32_t InputCount() const override { return model_.input_count(); }
@@ -71,6 +74,7 @@ class Tflm final : public Engine {
  private:
   bool CheckTensor(uint32_t index, bool carried);
   bool CheckOperator(uint32_t index);
+  bool CheckGraph(uint32_t index);
   bool CheckModel();
   bool Start(uint32_t arena_bytes);
   uint32_t SmallestArena();
@@ -79,6 +83,7 @@ class Tflm final : public Engine {
   TensorInfo Info(uint32_t index) const;
 
   mutable Model model_;  // reading leaves its mark in the reader
+  TflmState state_;
   const tflite::Model* flat_ = nullptr;
   const uint8_t* file_ = nullptr;
   uint32_t file_bytes_ = 0;
@@ -97,23 +102,30 @@ Tflm engine;
 // What one tensor is. `carried`: an input or output, which the link must know; of the others a type or a feature that
 // only our interpreter lacks is no reason to refuse.
 bool Tflm::CheckTensor(uint32_t index, bool carried) {
-  Tensor tensor;
-  if (model_.ReadTensor(index, &tensor)) return true;
+  const uint32_t graph = model_.subgraph();
+  {
+    Scope scope(model_.reader(), "subgraphs", static_cast<int32_t>(graph));
+    Tensor tensor;
+    if (model_.ReadTensor(index, &tensor)) return true;
+  }
   if (carried || model_.reader().error().code != Code::kModelUnsupported) return false;
-  return model_.Open(file_, file_bytes_);
+  return model_.Open(file_, file_bytes_) && model_.Select(graph);
 }
 
 bool Tflm::CheckOperator(uint32_t index) {
   Operator op;
-  Scope graph(model_.reader(), "subgraphs", 0);
-  if (!model_.ReadOperator(index, &op)) return false;
-  const tflite::MicroOpResolver& ops = TflmOps();
-  const bool custom = op.custom_name != nullptr;
-  const void* found = custom ? static_cast<const void*>(ops.FindOp(op.custom_name))
-                             : ops.FindOp(static_cast<tflite::BuiltinOperator>(op.builtin_code));
-  if (found == nullptr) {
+  {
+    Scope graph(model_.reader(), "subgraphs", static_cast<int32_t>(model_.subgraph()));
+    if (!model_.ReadOperator(index, &op)) return false;
+    const tflite::MicroOpResolver& ops = TflmOps();
+    const bool custom = op.custom_name != nullptr;
+    const void* found = custom ? static_cast<const void*>(ops.FindOp(op.custom_name))
+                               : ops.FindOp(static_cast<tflite::BuiltinOperator>(op.builtin_code));
     Scope scope(model_.reader(), "operators", static_cast<int32_t>(index));
-    return model_.reader().Fail(Code::kOpUnsupported, nullptr, "no such operator in this image", op.builtin_code);
+    if (found == nullptr) {
+      return model_.reader().Fail(Code::kOpUnsupported, nullptr, "no such operator in this image", op.builtin_code);
+    }
+    if (!state_.Check(model_, op)) return false;
   }
   for (uint32_t i = 0; i < op.input_count; ++i) {
     if (op.inputs[i] >= 0 && !CheckTensor(static_cast<uint32_t>(op.inputs[i]), false)) return false;
@@ -124,18 +136,29 @@ bool Tflm::CheckOperator(uint32_t index) {
   return true;
 }
 
-bool Tflm::CheckModel() {
-  if (!model_.Open(file_, file_bytes_)) return false;
+// TFLite Micro prepares every subgraph, called or not.
+bool Tflm::CheckGraph(uint32_t index) {
+  if (!model_.Select(index)) return false;
+  const bool carried = index == 0;
   for (uint32_t i = 0; i < model_.operator_count(); ++i) {
     if (!CheckOperator(i)) return false;
   }
   for (uint32_t i = 0; i < model_.input_count(); ++i) {
-    if (!CheckTensor(model_.input(i), true)) return false;
+    if (!CheckTensor(model_.input(i), carried)) return false;
   }
   for (uint32_t i = 0; i < model_.output_count(); ++i) {
-    if (!CheckTensor(model_.output(i), true)) return false;
+    if (!CheckTensor(model_.output(i), carried)) return false;
   }
   return true;
+}
+
+bool Tflm::CheckModel() {
+  state_ = {};
+  if (!model_.Open(file_, file_bytes_)) return false;
+  for (uint32_t i = 0; i < model_.subgraph_count(); ++i) {
+    if (!CheckGraph(i)) return false;
+  }
+  return model_.Select(0);
 }
 
 // In a function of its own: what longjmp skips must not hold locals of the caller.
@@ -144,7 +167,11 @@ bool Tflm::Start(uint32_t arena_bytes) {
   TflmLogStart(&out_of_memory);
   bool started = false;
   if (setjmp(out_of_memory) == 0) {
-    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), TflmArena(arena_, arena_bytes));
+    tflite::MicroAllocator* allocator = TflmArena(arena_, arena_bytes);
+    const uint32_t count = state_.Variables(*flat_);
+    tflite::MicroResourceVariables* variables = nullptr;
+    if (count != 0) variables = tflite::MicroResourceVariables::Create(allocator, static_cast<int>(count));
+    interpreter_ = new (interpreter_room) OpenInterpreter(flat_, TflmOps(), allocator, variables);
     started = interpreter_->AllocateTensors() == kTfLiteOk;
   }
   tflm_log.out_of_memory = nullptr;
@@ -216,6 +243,11 @@ Error Tflm::Load(const uint8_t* model, uint32_t model_bytes, uint8_t* arena, uin
   return Refuse(Code::kModelUnsupported);
 }
 
+void Tflm::ResetState() {
+  interpreter_->Reset();
+  state_.ForgetCalls(*flat_, interpreter_->Context());
+}
+
 Error Tflm::Invoke(OpHook* hook) {
   if (interpreter_ == nullptr) {
     Error error;
@@ -233,10 +265,13 @@ Error Tflm::Invoke(OpHook* hook) {
 }
 
 TfLiteStatus Tflm::RunOp(TflmInvoke invoke, TfLiteContext* context, TfLiteNode* node) {
-  if (hook_ == nullptr) return invoke(context, node);
-  hook_->Begin(op_);
+  OpHook* const hook = hook_;
+  if (hook == nullptr) return invoke(context, node);
+  hook->Begin(op_);
+  hook_ = nullptr;  // an operator may call others, which belong to it
   const TfLiteStatus status = invoke(context, node);
-  hook_->End(op_);
+  hook_ = hook;
+  hook->End(op_);
   ++op_;
   return status;
 }
@@ -254,10 +289,11 @@ bool Tflm::OpTensor(uint32_t op, Access access, uint32_t k, Bytes* out) const {
   const flatbuffers::Vector<int32_t>* list = access == Access::kRead ? found->inputs() : found->outputs();
   for (uint32_t i = 0; list != nullptr && i < list->size(); ++i) {
     if (list->Get(i) < 0) continue;
+    const tflite::Tensor* told = flat_->subgraphs()->Get(0)->tensors()->Get(static_cast<uint32_t>(list->Get(i)));
+    if (told->is_variable() || told->type() == tflite::TensorType_RESOURCE) continue;
     const TfLiteEvalTensor* tensor = interpreter_->Tensor(list->Get(i));
     const uint8_t* data = tensor == nullptr ? nullptr : static_cast<const uint8_t*>(tensor->data.data);
     if (data < arena_ || data >= arena_ + arena_bytes_) continue;  // a constant
-    if (flat_->subgraphs()->Get(0)->tensors()->Get(static_cast<uint32_t>(list->Get(i)))->is_variable()) continue;
     if (k-- != 0) continue;
     size_t bytes = 0;
     tflite::TfLiteEvalTensorByteLength(tensor, &bytes);

@@ -5,8 +5,7 @@
 //   #define LIST(OP) OP(CONV_2D,) OP(SOFTMAX,)
 // Only those are linked. An operator that the TFLite Micro at hand does not know yet is left out of the table.
 //
-// Not here: control flow and resource variables, whose subgraphs the host's golden sets do not describe, and TFLite
-// Micro's custom operators.
+// Not here: IF and WHILE, whose subgraphs the host's golden sets do not describe, and TFLite Micro's custom operators.
 //
 // RAM: 28 bytes an operator for TFLite Micro's registrations, 8 for its parsers, 4 for the wrapped function.
 #ifndef TINYHIL_ENGINE_TFLM_OPS_H_
@@ -23,11 +22,13 @@
   OP(ADD_N, AddN)                                              \
   OP(ARG_MAX, ArgMax)                                          \
   OP(ARG_MIN, ArgMin)                                          \
+  OP(ASSIGN_VARIABLE, AssignVariable)                          \
   OP(AVERAGE_POOL_2D, AveragePool2D)                           \
   OP(BATCH_MATMUL, BatchMatMul)                                \
   OP(BATCH_TO_SPACE_ND, BatchToSpaceNd)                        \
   OP(BROADCAST_ARGS, BroadcastArgs)                            \
   OP(BROADCAST_TO, BroadcastTo)                                \
+  OP(CALL_ONCE, CallOnce)                                      \
   OP(CAST, Cast)                                               \
   OP(CEIL, Ceil)                                               \
   OP(CONCATENATION, Concatenation)                             \
@@ -78,6 +79,7 @@
   OP(PADV2, PadV2)                                             \
   OP(PRELU, Prelu)                                             \
   OP(QUANTIZE, Quantize)                                       \
+  OP(READ_VARIABLE, ReadVariable)                              \
   OP(REDUCE_ALL, ReduceAll)                                    \
   OP(REDUCE_MAX, ReduceMax)                                    \
   OP(REDUCE_MIN, ReduceMin)                                    \
@@ -111,6 +113,7 @@
   OP(TRANSPOSE_CONV, TransposeConv)                            \
   OP(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTM) \
   OP(UNPACK, Unpack)                                           \
+  OP(VAR_HANDLE, VarHandle)                                    \
   OP(ZEROS_LIKE, ZerosLike)
 
 namespace tinyhil {

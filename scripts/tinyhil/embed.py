@@ -23,15 +23,8 @@ ALIGNMENT = 16  # bytes, that the schema demands of a model's buffers
 LANGUAGES = {".c": "C", ".cc": "C++", ".cpp": "C++", ".cxx": "C++"}
 _BYTES_A_LINE = 12  # as xxd has it
 
-# TFLite Micro's methods for what the engine tflm leaves out (control flow, resource variables).
-_MORE_METHODS = {
-    "ASSIGN_VARIABLE": "AssignVariable",
-    "CALL_ONCE": "CallOnce",
-    "IF": "If",
-    "READ_VARIABLE": "ReadVariable",
-    "VAR_HANDLE": "VarHandle",
-    "WHILE": "While",
-}
+# TFLite Micro's methods for what the engine tflm leaves out.
+_MORE_METHODS = {"IF": "If", "WHILE": "While"}
 _KEYWORDS = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class compl
     concept const const_cast consteval constexpr constinit continue co_await co_return co_yield decltype default delete

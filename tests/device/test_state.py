@@ -44,8 +44,11 @@ def summing(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("engine", ["builtin", pytest.param("tflm", marks=pytest.mark.needs("tflm"))])
 @pytest.mark.parametrize(("keep_state", "last"), [(True, 5 + 1 + 2 + 3), (False, 5 + 3)])
-def test_the_device_keeps_the_state_or_puts_it_back_as_the_set_says(summing: Path, keep_state: bool, last: int) -> None:
+def test_the_device_keeps_the_state_or_puts_it_back_as_the_set_says(
+    summing: Path, keep_state: bool, last: int, engine: str
+) -> None:
     model, board = load_model(summing), load_board("native")
     inputs = np.array([np.full((1, 4), n, np.int8) for n in (1, 2, 3)])
     made = golden.make_golden(model, inputs=[inputs], keep_state=keep_state)
@@ -54,6 +57,6 @@ def test_the_device_keeps_the_state_or_puts_it_back_as_the_set_says(summing: Pat
     stored = golden.load(summing.with_suffix(".npz"))
     assert stored.keeps_state == keep_state
     assert golden.verify(model, stored) == []
-    with Device.open(board, "native", build_image(board), model) as device:
+    with Device.open(board, "native", build_image(board, engine=engine), model) as device:
         device.load(model)
         assert_golden(device, stored)

@@ -120,7 +120,8 @@ class GraphWriter:
         """Adds an operator by the schema's name, or a custom one by its own. -1 leaves an optional input out.
 
         Options go by the schema's names (padding="SAME", stride_w=2); those left out have the schema's defaults, but
-        strides, dilations and depth_multiplier are 1 and beta is 1.0, as every converter writes them.
+        strides, dilations and depth_multiplier are 1 and beta is 1.0, as every converter writes them; a text of () is
+        not in the file at all.
         Raises ValueError for an operator or option that the schema does not have.
         """
         if not custom and name not in schema.BUILTIN_OPERATORS:
@@ -190,7 +191,8 @@ class GraphWriter:
             for position, name, kind, default in schema.OPTIONS[operator.table]:
                 value = operator.options.get(name, default)
                 if kind == "text":
-                    options[position] = out.text(str(value or ""))
+                    if not isinstance(value, tuple):
+                        options[position] = out.text(str(value or ""))
                 elif kind == "i32[]":
                     if isinstance(value, Sequence) and not isinstance(value, str):
                         options[position] = out.numbers(value, "i32")
