@@ -6,7 +6,7 @@
 #include "ports/zephyr/zephyr_port.h"
 #include "tinyhil/tinyhil.h"
 
-#ifdef CONFIG_TINYHIL_COUNTER_SYSTICK
+#ifndef CONFIG_TINYHIL_COUNTER_NONE
 #include "ports/cortex_m/counter.h"
 #endif
 
@@ -15,9 +15,9 @@ namespace tinyhil::port {
 void Init() {
   StackOfThisThread();
   UartInit();
-#ifdef CONFIG_TINYHIL_COUNTER_SYSTICK
+#ifndef CONFIG_TINYHIL_COUNTER_NONE
   CounterInit();
-  CounterShared();
+  CounterRelease();
 #endif
 }
 
@@ -25,7 +25,7 @@ void Init() {
 uint32_t CounterHz() { return CONFIG_SYS_CLOCK_HW_CYCLES_PER_SEC; }  // Zephyr's clock is the same counter
 #endif
 
-#ifndef CONFIG_TINYHIL_COUNTER_SYSTICK
+#ifdef CONFIG_TINYHIL_COUNTER_NONE
 void CounterRestart() {}
 uint64_t CounterTicks() { return 0; }
 uint64_t CounterMilliticks() { return 0; }
