@@ -8,10 +8,9 @@ oracle refuses the model: that is its way to refuse. TINYHIL_TEST_DEVICE_CASES s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pytest
 from host_engine import Ran, Refused
 
@@ -19,12 +18,13 @@ from conformance.device_engine import DeviceEngine
 from conformance.operators import OPERATORS, Operator
 from conformance.runner import Conformance, draw_case
 from conformance.test_on_device import CASES, sample
+from conformance.upstream_differences import DIFFERENCES, Difference
 from tinyhil.board import load_board
 from tinyhil.build import build_image
 from tinyhil.device import Device
 from tinyhil.errors import DeviceFault, ModelError, TinyhilError, UnsupportedOperator
 from tinyhil.link.protocol import Status
-from tinyhil.model import Model, parse_model, supported_operators
+from tinyhil.model import parse_model, supported_operators
 
 BOARD = "mps2_an386"
 PAIRS = [
@@ -33,71 +33,6 @@ PAIRS = [
     pytest.param(("tflm", "cmsis_nn"), marks=pytest.mark.needs("tflm", "cmsis_nn"), id="tflm/cmsis_nn"),
 ]
 
-
-@dataclass(frozen=True)
-class Difference:
-    """What upstream computes otherwise than the oracle, which is upstream too.
-
-    applies: to which models of a single operator. case: the number of one that shows it; None: none always does.
-    """
-
-    kernels: tuple[str, ...]  # of TFLite Micro
-    operator: str
-    applies: Callable[[Model], bool]
-    reason: str
-    case: int | None
-
-
-def _rank(model: Model) -> int:
-    return max(len(model.tensors[i].shape) for i in model.operators[0].inputs[:2] if i >= 0)
-
-
-def _type(model: Model, which: int = 0) -> str:
-    return model.tensors[model.operators[0].inputs[which]].type
-
-
-def _keeps_its_order(model: Model) -> bool:
-    order = model.tensors[model.operators[0].inputs[1]]
-    values = np.frombuffer(model.data, "<i4", order.elements, order.data_offset)
-    return [value % order.elements for value in values] == list(range(order.elements))
-
-
-CMSIS_NN = ("cmsis_nn",)
-DIFFERENCES = [
-    Difference(
-        ("reference", "cmsis_nn"),
-        "SPACE_TO_BATCH_ND",
-        lambda _: True,
-        "fills margins with what was never set: with zeros, unless the memory held something else before",
-        None,
-    ),
-    Difference(CMSIS_NN, "BATCH_MATMUL", lambda m: _rank(m) > 4, "takes four dimensions, and refuses more", 221),
-    Difference(CMSIS_NN, "MAXIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 302),
-    Difference(CMSIS_NN, "MINIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 84),
-    Difference(CMSIS_NN, "PAD", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 176),
-    Difference(CMSIS_NN, "PADV2", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 375),
-    Difference(
-        CMSIS_NN, "SVDF", lambda m: _type(m, 4) == "int8", "state of int8: not what its reference kernel computes", 139
-    ),
-    Difference(
-        CMSIS_NN, "TRANSPOSE", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 189
-    ),
-    Difference(
-        CMSIS_NN,
-        "TRANSPOSE",
-        lambda m: _type(m) == "int8" and _rank(m) == 2 and _keeps_its_order(m),
-        "int8: transposes two dimensions whatever their order is to be",
-        459,
-    ),
-    Difference(
-        CMSIS_NN,
-        "TRANSPOSE_CONV",
-        lambda _: True,
-        "leaves the fused activation out; where windows overlap, rows and columns differ without one too",
-        4,
-    ),
-]
-"""TFLite Micro 90b983c2b with CMSIS-NN 4ab83cc3c. A case to which none of these applies must be exact."""
 
 pytestmark = pytest.mark.needs("arm-gcc", "qemu", "oracle")
 Pair = tuple[str, str]
