@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What TFLite Micro on a device computes otherwise than the oracle, which is TFLite Micro with its reference kernels."""
+"""What TFLite Micro computes otherwise on a device than the oracle, which is its reference kernels on the host."""
 
 from __future__ import annotations
 
