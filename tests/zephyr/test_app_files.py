@@ -18,6 +18,7 @@ from tinyhil.board import board_names, load_board
 APP = zephyr_app_dir()
 ROOT = APP.parent
 ZEPHYR_BOARDS = [name for name in board_names() if load_board(name).zephyr is not None]
+RENODE_BOARDS = sorted(path.parent.name for path in (ROOT / "platforms").glob("*/*_zephyr.resc"))
 SLOT_BOARDS = sorted(path.parent.name for path in APP.glob("boards/*/slot.overlay"))
 
 # What a board's own devicetree has of the labels that the overlays use.
@@ -192,7 +193,7 @@ def test_every_option_is_explained(kconfig):
 
 def run_cmake(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
     file = tmp_path / "script.cmake"
-    files = "".join(f"include({APP}/cmake/{name}.cmake)\n" for name in ("refusals", "board"))
+    files = "".join(f"include({APP}/cmake/{name}.cmake)\n" for name in ("refusals", "board", "renode"))
     file.write_text(f"cmake_minimum_required(VERSION 3.20)\n{files}{script}", encoding="utf-8")
     return subprocess.run(["cmake", "-P", str(file)], capture_output=True, text=True, check=False)
 
@@ -240,3 +241,21 @@ def test_missing_modules_are_named_and_counted(tmp_path):
     settings = "set(BOARD nrf52840dk)\nset(CONFIG_CPU_CORTEX_M y)\nset(CONFIG_SOC_FAMILY_NRF y)\n"
     done = run_cmake(tmp_path, settings + 'set(ZEPHYR_MODULE_NAMES "cmsis")\ntinyhil_check_modules()\n')
     assert "needs 1 Zephyr module(s) that the west workspace lacks: hal_nordic." in " ".join(done.stderr.split())
+
+
+@pytest.mark.needs("cmake")
+@pytest.mark.parametrize("name", RENODE_BOARDS)
+def test_wests_run_in_renode_shows_what_the_board_sends_and_has_a_terminal_to_type_to(name, tmp_path):
+    done = run_cmake(
+        tmp_path,
+        f"set(CMAKE_BINARY_DIR {tmp_path})\nset(CMAKE_CURRENT_LIST_DIR {APP})\nset(TINYHIL_BOARD {name})\n"
+        'tinyhil_choose_renode()\nmessage("${SUPPORTED_EMU_PLATFORMS} ${RENODE_UART}")\n',
+    )
+    assert done.returncode == 0, done.stderr
+    uart = load_board(name).running("zephyr").targets["renode"].uart
+    assert done.stderr.split() == ["renode", uart]
+    lines = text(tmp_path / "tinyhil.resc").splitlines()
+    assert lines[0] == f"$bin=@{tmp_path}/zephyr/zephyr.elf"
+    assert f"showAnalyzer {uart}" in lines
+    assert f'emulation CreateUartPtyTerminal "terminal" @{tmp_path}/uart true' in lines
+    assert f"connector Connect {uart} terminal" in lines
