@@ -2,11 +2,13 @@
 """A sample of every operator's cases on a Cortex-M4F with the other pairs of engine and kernels, bit for bit.
 
 builtin with reference: test_on_device.py. TFLite Micro also stops in the middle of an inference, and aborts, where the
-oracle refuses the model: that is its way to refuse. TINYHIL_TEST_DEVICE_CASES says how many of each (6).
+oracle refuses the model: that is its way to refuse. TINYHIL_TEST_DEVICE_CASES says how many of each (6),
+TINYHIL_TEST_PAIRS_BOARD and TINYHIL_TEST_PAIRS_FIRMWARE (bare_metal, zephyr) where.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,7 +28,8 @@ from tinyhil.errors import DeviceFault, ModelError, TinyhilError, UnsupportedOpe
 from tinyhil.link.protocol import Status
 from tinyhil.model import parse_model, supported_operators
 
-BOARD = "mps2_an386"
+BOARD = os.environ.get("TINYHIL_TEST_PAIRS_BOARD", "mps2_an386")
+FIRMWARE = os.environ.get("TINYHIL_TEST_PAIRS_FIRMWARE", "bare_metal")
 PAIRS = [
     pytest.param(("builtin", "cmsis_nn"), marks=pytest.mark.needs("cmsis_nn"), id="builtin/cmsis_nn"),
     pytest.param(("tflm", "reference"), marks=pytest.mark.needs("tflm"), id="tflm/reference"),
@@ -34,7 +37,7 @@ PAIRS = [
 ]
 
 
-pytestmark = pytest.mark.needs("arm-gcc", "qemu", "oracle")
+pytestmark = pytest.mark.needs("arm-gcc", "qemu", "oracle", *(["zephyr"] if FIRMWARE == "zephyr" else []))
 Pair = tuple[str, str]
 
 
@@ -73,7 +76,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
 def suite(pair: Pair) -> Iterator[Conformance]:
     engine, kernels = pair
     board = load_board(BOARD)
-    image = build_image(board, engine=engine, kernels=kernels)
+    image = build_image(board, engine=engine, kernels=kernels, firmware=FIRMWARE)
 
     def start() -> DeviceEngine:
         return DeviceEngine(partial(Device.open, board, "qemu", image))

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.needs("zephyr", "qemu")
 # Thumb code, written over a function that a request calls.
 UNDEFINED = b"\x00\xde"  # udf #0
 BRANCH_TO_SELF = b"\xfe\xe7"  # b .
+PANIC = b"\x04\x20\x02\xdf"  # movs r0, #K_ERR_KERNEL_PANIC; svc #2, which is what abort() comes to
 PUSH_FOR_EVER = b"\xf0\xb5\xfd\xe7"  # push {r4-r7, lr}; b .-2
 
 
@@ -41,6 +42,13 @@ def test_a_fault_comes_with_its_registers_and_function(device):
         device.memory()
     assert f"pc {at:#010x}" in fault.value.details
     assert "cfsr 0x00010000" in fault.value.details  # UNDEFINSTR
+
+
+def test_a_panic_is_at_the_instruction_that_raised_it_not_behind_it(device):
+    device, at = device
+    assert device._target.write_memory(at, PANIC)
+    with pytest.raises(DeviceFault, match=f"KernelPanic at {at + 2:#010x} in tinyhil::port::StackPeakBytes"):
+        device.memory()
 
 
 def test_a_stack_overflow_has_a_name_of_its_own(device):

@@ -116,7 +116,8 @@ extern "C" void k_sys_fatal_error_handler(unsigned int reason, const ZephyrFrame
   irq_lock();
 #ifdef CONFIG_CPU_CORTEX_M
   if (fault.kind == nullptr && frame != nullptr) {
-    fault.pc = frame->basic.pc;
+    // The kernel's own are raised by SVC, two bytes long: the next instruction may be another function's.
+    fault.pc = frame->basic.pc - (reason == K_ERR_SPURIOUS_IRQ ? 0 : 2);
     fault.lr = frame->basic.lr;
     fault.xpsr = frame->basic.xpsr;
   }
