@@ -15,20 +15,25 @@ class Ring {
 
  public:
   bool Put(uint8_t byte) {
-    if (put_ - got_ == kBytes) return false;
+    if (Full()) return false;
     bytes_[put_ % kBytes] = byte;
     __asm__ volatile("" ::: "memory");
     put_ = put_ + 1;
     return true;
   }
 
+  // The next byte, which stays; -1: there is none.
+  int Front() const { return put_ == got_ ? -1 : bytes_[got_ % kBytes]; }
+
   int Get() {
-    if (put_ == got_) return -1;
-    const uint8_t byte = bytes_[got_ % kBytes];
+    const int byte = Front();
+    if (byte < 0) return -1;
     __asm__ volatile("" ::: "memory");
     got_ = got_ + 1;
     return byte;
   }
+
+  bool Full() const { return put_ - got_ == kBytes; }
 
  private:
   volatile uint32_t put_ = 0;

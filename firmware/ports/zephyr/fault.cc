@@ -5,6 +5,10 @@
 // linker puts __wrap_z_arm_fault before it (--wrap), which keeps what the core left, and k_sys_fatal_error_handler
 // reports that. What Zephyr recovers from is not reported. A kernel panic or oops has no registers but those of its
 // frame.
+//
+// Then the core halts. Over USB it cannot: the report leaves only if threads go on. So the thread that faulted ends,
+// the command loop with it, and the rest goes on. A fault of an interrupt, or of the USB stack's own thread, halts
+// without a word.
 #include <zephyr/fatal.h>
 #include <zephyr/kernel.h>
 
@@ -31,6 +35,7 @@ namespace tinyhil::port {
 namespace {
 
 Fault fault;  // zeros, and what __wrap_z_arm_fault found
+bool in_thread = false;
 
 const char* ReasonKind(unsigned int reason) {
   switch (reason) {
@@ -83,6 +88,7 @@ void __wrap_z_arm_fault(uint32_t msp, uint32_t psp, uint32_t exc_return, void* c
   __asm__ volatile("mrs %0, ipsr" : "=r"(exception));
   fault = {};
   fault.kind = ExceptionKind(exception & 0x1FF);
+  in_thread = (exc_return & 8) != 0;
   bool frame_saved = true;
 #if __ARM_ARCH >= 7
   fault.cfsr = Register(kCfsr);
@@ -111,15 +117,48 @@ void __wrap_z_arm_fault(uint32_t msp, uint32_t psp, uint32_t exc_return, void* c
 
 #endif  // CONFIG_CPU_CORTEX_M
 
+#if defined(CONFIG_CPU_CORTEX_M) && defined(TINYHIL_UART_IS_USB)
+
+namespace {
+
+// Whether the report can still leave.
+bool ThreadsCanGoOn() { return in_thread && k_current_get() != UartThread(); }
+
+// Zephyr ends the thread that faulted when its handler returns; here the command loop ends too. Neither may count as
+// essential: Zephyr would panic.
+void EndThreads() {
+  CounterRelease();
+  k_thread* const faulted = k_current_get();
+  k_thread* const loop = CommandLoop();
+  faulted->base.user_options &= static_cast<uint8_t>(~K_ESSENTIAL);
+  if (loop == nullptr || loop == faulted) return;
+  loop->base.user_options &= static_cast<uint8_t>(~K_ESSENTIAL);
+  k_thread_abort(loop);
+}
+
+}  // namespace
+
+#else
+
+namespace {
+
+bool ThreadsCanGoOn() { return false; }
+void EndThreads() {}
+
+}  // namespace
+
+#endif
+
 // In place of Zephyr's own, which is weak and prints.
 extern "C" void k_sys_fatal_error_handler(unsigned int reason, const ZephyrFrame* frame) {
-  irq_lock();
+  const unsigned int key = irq_lock();
 #ifdef CONFIG_CPU_CORTEX_M
   if (fault.kind == nullptr && frame != nullptr) {
     // The kernel's own are raised by SVC, two bytes long: the next instruction may be another function's.
     fault.pc = frame->basic.pc - (reason == K_ERR_SPURIOUS_IRQ ? 0 : 2);
     fault.lr = frame->basic.lr;
     fault.xpsr = frame->basic.xpsr;
+    in_thread = (fault.xpsr & 0x1FF) == 0;
   }
 #else
   static_cast<void>(frame);
@@ -127,7 +166,10 @@ extern "C" void k_sys_fatal_error_handler(unsigned int reason, const ZephyrFrame
   fault.kind = ReasonKind(reason);
   UartInFault();
   ReportFault(fault);
-  k_fatal_halt(reason);
+  if (!ThreadsCanGoOn()) k_fatal_halt(reason);
+  EndThreads();
+  fault = {};
+  irq_unlock(key);
 }
 
 }  // namespace tinyhil::port

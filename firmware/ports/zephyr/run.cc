@@ -11,8 +11,16 @@
 #endif
 
 namespace tinyhil::port {
+namespace {
+
+k_thread* command_loop = nullptr;
+
+}  // namespace
+
+k_thread* CommandLoop() { return command_loop; }
 
 void Init() {
+  command_loop = k_current_get();
   StackOfThisThread();
   UartInit();
 #ifndef CONFIG_TINYHIL_COUNTER_NONE

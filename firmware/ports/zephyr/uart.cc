@@ -5,9 +5,12 @@
 // that says nothing costs nothing. Or polled (CONFIG_TINYHIL_UART_POLL), where a driver has no interrupts, or an
 // emulator forgets them. Sending: byte by byte, polled; or through a ring and the interrupt, which USB needs.
 //
+// USB holds back who sends too much: what finds no room in a ring waits in the driver, and then at the other end. So
+// while no host reads, Write waits, and that as long as it takes. "Interrupts" are work that a thread of the USB stack
+// does, which is why the report of a fault leaves only if threads go on.
+//
 // RAM: CONFIG_TINYHIL_UART_RING_BYTES for each direction that has an interrupt.
 #include <zephyr/device.h>
-#include <zephyr/devicetree.h>
 #include <zephyr/drivers/uart.h>
 #include <zephyr/kernel.h>
 
@@ -15,16 +18,8 @@
 #include "ports/ring.h"
 #include "ports/zephyr/zephyr_port.h"
 
-#if DT_HAS_CHOSEN(tinyhil_uart)
-#define UART_NODE DT_CHOSEN(tinyhil_uart)
-#elif DT_HAS_CHOSEN(zephyr_console)
-#define UART_NODE DT_CHOSEN(zephyr_console)
-#else
-#error "tinyhil has no UART: devicetree chooses neither tinyhil,uart nor zephyr,console"
-#endif
-
-#if DT_NODE_HAS_COMPAT(UART_NODE, zephyr_cdc_acm_uart)
-#define UART_IS_USB 1
+#ifdef TINYHIL_UART_IS_USB
+#include <usb_work_q.h>
 #include <zephyr/usb/usb_device.h>
 #if !defined(CONFIG_TINYHIL_UART_WRITE_INTERRUPT)
 #error "tinyhil,uart is USB: set CONFIG_TINYHIL_UART_WRITE_INTERRUPT=y"
@@ -34,12 +29,17 @@
 namespace tinyhil::port {
 namespace {
 
-const struct device* const uart = DEVICE_DT_GET(UART_NODE);
+const struct device* const uart = DEVICE_DT_GET(TINYHIL_UART_NODE);
 bool in_fault = false;
 
+#ifdef TINYHIL_UART_IS_USB
+constexpr bool kWaitsForRoom = true;
+#else
+constexpr bool kWaitsForRoom = false;
 void WritePolled(const uint8_t* data, uint32_t size) {
   for (uint32_t i = 0; i < size; ++i) uart_poll_out(uart, data[i]);
 }
+#endif
 
 #if !defined(CONFIG_TINYHIL_UART_POLL) || defined(CONFIG_TINYHIL_UART_WRITE_INTERRUPT)
 
@@ -47,44 +47,63 @@ void WritePolled(const uint8_t* data, uint32_t size) {
 Ring<CONFIG_TINYHIL_UART_RING_BYTES> received;
 K_SEM_DEFINE(something_received, 0, 1);
 
-void Receive() {
-  uint8_t byte;
-  while (uart_fifo_read(uart, &byte, 1) == 1) received.Put(byte);  // the link notices what is lost, and recovers
+volatile bool held_back = false;  // the driver, until the ring is empty
+
+// Whether anything was received.
+bool Receive() {
+  bool any = false;
+  for (;;) {
+    if (kWaitsForRoom && received.Full()) {
+      uart_irq_rx_disable(uart);
+      held_back = true;
+      break;
+    }
+    uint8_t byte;
+    if (uart_fifo_read(uart, &byte, 1) != 1) break;
+    any = true;
+    received.Put(byte);  // the link notices what is lost, and recovers
+  }
   k_sem_give(&something_received);
+  return any;
 }
 #else
-void Receive() {}
+bool Receive() { return false; }
 #endif
 
 #ifdef CONFIG_TINYHIL_UART_WRITE_INTERRUPT
 Ring<CONFIG_TINYHIL_UART_RING_BYTES> to_send;
 K_SEM_DEFINE(something_sent, 0, 1);
 
-void Send() {
-  static int waiting = -1;  // what the ring gave and the UART did not take
+// Whether anything was sent, or nothing is left to send.
+bool Send() {
+  bool any = false;
   for (;;) {
-    if (waiting < 0) waiting = to_send.Get();
-    if (waiting < 0) {
+    const int front = to_send.Front();
+    if (front < 0) {
       uart_irq_tx_disable(uart);
+      any = true;
       break;
     }
-    const uint8_t byte = static_cast<uint8_t>(waiting);
+    const uint8_t byte = static_cast<uint8_t>(front);
     if (uart_fifo_fill(uart, &byte, 1) != 1) break;
-    waiting = -1;
+    any = true;
+    to_send.Get();
   }
   k_sem_give(&something_sent);
+  return any;
 }
 #else
-void Send() {}
+bool Send() { return false; }
 #endif
 
+// A USB port says that it is ready while it is suspended or unplugged, and then takes nothing. Who waited for it here
+// would keep the USB stack's thread from ever hearing of the host again.
 void OnInterrupt(const struct device*, void*) {
-  while (uart_irq_update(uart) && uart_irq_is_pending(uart)) {
-    const bool readable = uart_irq_rx_ready(uart) > 0;
-    const bool writable = IS_ENABLED(CONFIG_TINYHIL_UART_WRITE_INTERRUPT) && uart_irq_tx_ready(uart) > 0;
-    if (readable) Receive();
-    if (writable) Send();
-    if (!readable && !writable) break;
+  bool any = true;
+  while (any && uart_irq_update(uart) && uart_irq_is_pending(uart)) {
+    any = false;
+    if (uart_irq_rx_ready(uart) > 0) any = Receive();
+    if (IS_ENABLED(CONFIG_TINYHIL_UART_WRITE_INTERRUPT) && uart_irq_tx_ready(uart) > 0) any = Send() || any;
   }
 }
 
@@ -94,7 +113,7 @@ void OnInterrupt(const struct device*, void*) {
 
 void UartInit() {
   if (!device_is_ready(uart)) k_panic();
-#ifdef UART_IS_USB
+#ifdef TINYHIL_UART_IS_USB
   usb_enable(nullptr);  // an error means that the application has enabled it already
 #endif
 #if !defined(CONFIG_TINYHIL_UART_POLL) || defined(CONFIG_TINYHIL_UART_WRITE_INTERRUPT)
@@ -115,6 +134,9 @@ void UartInit() {
 int ReadByte() {
   uint8_t byte;
   if (uart_poll_in(uart, &byte) == 0) return byte;
+#ifdef TINYHIL_UART_IS_USB
+  if (to_send.Front() >= 0) uart_irq_tx_enable(uart);
+#endif
 #ifdef CONFIG_ARCH_POSIX
   k_sleep(K_TICKS(1));  // time stands still there until somebody waits; a host's UART loses nothing meanwhile
 #else
@@ -128,6 +150,13 @@ uint32_t PauseReads() { return IS_ENABLED(CONFIG_ARCH_POSIX) ? 64 : 1u << 20; }
 int ReadByte() {
   const int byte = received.Get();
   if (byte >= 0) return byte;
+  if (kWaitsForRoom && held_back) {
+    held_back = false;
+    uart_irq_rx_enable(uart);
+  }
+#ifdef TINYHIL_UART_IS_USB
+  if (to_send.Front() >= 0) uart_irq_tx_enable(uart);  // the port does not ask for it when it is resumed
+#endif
   k_sem_take(&something_received, K_MSEC(2));
   return received.Get();
 }
@@ -139,14 +168,24 @@ uint32_t ReceiveBytes() { return CONFIG_TINYHIL_UART_RING_BYTES; }
 
 void UartInFault() { in_fault = true; }
 
+#ifdef TINYHIL_UART_IS_USB
+k_thread* UartThread() { return &USB_WORK_Q.thread; }
+#endif
+
 #ifdef CONFIG_TINYHIL_UART_WRITE_INTERRUPT
 void Write(const uint8_t* data, uint32_t size) {
+#ifndef TINYHIL_UART_IS_USB
   if (in_fault) {
     WritePolled(data, size);
     return;
   }
+#endif
   for (uint32_t i = 0; i < size; ++i) {
     while (!to_send.Put(data[i])) {
+      if (in_fault) {
+        to_send.Get();  // nobody waits now: the report goes before what was said earlier
+        continue;
+      }
       uart_irq_tx_enable(uart);
       k_sem_take(&something_sent, K_MSEC(10));
     }
