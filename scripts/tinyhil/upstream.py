@@ -14,7 +14,7 @@ copy of TFLite Micro carries it there). Nothing is ever downloaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +141,12 @@ _CMSIS = _Wanted(
 )
 
 
+def variables_of(trees: Iterable[Tree]) -> dict[str, str]:
+    """The environment in which another process finds these very trees."""
+    variables = {each.name: each.variable for each in (_TFLM, _FLATBUFFERS, _GEMMLOWP, _RUY, _CMSIS_NN, _CMSIS)}
+    return {variables[tree.name]: str(tree.path) for tree in trees}
+
+
 def find_tflm() -> Tflm:
     """TFLite Micro and what it includes.
 
@@ -212,7 +218,7 @@ def _find(wanted: _Wanted, inside: Sequence[Path] = ()) -> Tree:
             return Tree(wanted.name, folder, revision(folder), found_by)
         if folder.is_dir() and not half:
             half = f"{folder} has no {lacking}"
-    looked = ", ".join([wanted.variable, *(str(folder) for folder, _ in places)])
+    looked = ", ".join(dict.fromkeys([wanted.variable, *(str(folder) for folder, _ in places)]))
     raise MissingTool(
         f"{wanted.title} is not there: {half or f'looked at {looked}'}"
         + ("." if places else "; and there is no west workspace here."),

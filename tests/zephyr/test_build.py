@@ -285,6 +285,21 @@ def test_a_missing_upstream_is_named_with_what_to_set(an385, programs, monkeypat
     assert not programs.calls("cmake")
 
 
+def test_the_build_takes_upstream_from_where_it_was_found(an385, programs, upstream, tmp_path, monkeypatch):
+    """The build folder lies elsewhere: in no workspace, or in another than the current folder's."""
+    monkeypatch.delenv("TFLM_DIR")
+    here = tmp_path / "around"
+    (here / ".west").mkdir(parents=True)
+    (here / ".west" / "config").touch()
+    (here / "modules" / "lib").mkdir(parents=True)
+    upstream["tflite-micro"].rename(here / "modules" / "lib" / "tflite-micro")
+    monkeypatch.chdir(here)
+    programs.make("ninja", f'echo "$TFLM_DIR" >"{tmp_path}/found"; exit 1')
+    with pytest.raises(BuildFailed):
+        build_zephyr(an385, engine="tflm")
+    assert (tmp_path / "found").read_text() == f"{here}/modules/lib/tflite-micro\n"
+
+
 @pytest.mark.parametrize(("option", "value"), [("engine", "tflmm"), ("kernels", "referense")])
 def test_an_engine_or_kernel_set_that_is_not_there(an385, option, value):
     with pytest.raises(BuildFailed, match=value):

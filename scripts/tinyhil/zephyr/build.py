@@ -40,7 +40,7 @@ from tinyhil.errors import (
     UnknownBoard,
 )
 from tinyhil.library import cmsis_nn_library, tflm_identity, trees_of
-from tinyhil.upstream import find_cmsis_nn, find_tflm
+from tinyhil.upstream import find_cmsis_nn, find_tflm, variables_of
 from tinyhil.zephyr.built import elf_in, sizes_of, slot_in
 from tinyhil.zephyr.tools import Tools, find_tools
 from tinyhil.zephyr.workspace import WORKSPACE_VARIABLE, Workspace, find_workspace
@@ -338,6 +338,7 @@ class _Build:
             "CCACHE_NOHASHDIR": "1",
             **os.environ,
             **self._tools.environment,
+            **variables_of(self._upstream),  # the build folder may lie in no workspace, or in another
             WORKSPACE_VARIABLE: str(self._workspace.topdir),
             "ZEPHYR_BASE": str(self._workspace.zephyr_base),
             "NINJA_STATUS": "%f/%t ",
