@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from tinyhil import upstream
 from tinyhil.assets import zephyr_app_dir
 from tinyhil.board import board_names, load_board
+from tinyhil.errors import ArenaOverflow
 
 APP = zephyr_app_dir()
 ROOT = APP.parent
@@ -259,3 +261,19 @@ def test_wests_run_in_renode_shows_what_the_board_sends_and_has_a_terminal_to_ty
     assert f"showAnalyzer {uart}" in lines
     assert f'emulation CreateUartPtyTerminal "terminal" @{tmp_path}/uart true' in lines
     assert f"connector Connect {uart} terminal" in lines
+
+
+@pytest.mark.parametrize(
+    ("ram", "said"),
+    [
+        (("--arena=1024", "--ram-kib=256"), "1,024 are there on a_board (CONFIG_TINYHIL_ARENA_BYTES)"),
+        (("--arena=0", "--ram-kib=1"), "1,024 are there on a_board, in all of its RAM"),
+    ],
+)
+def test_a_model_that_no_arena_of_the_board_can_run_is_refused_before_anything_is_compiled(tmp_path, ram, said):
+    words = ["--engine=builtin", "--kernels=reference", "--board=a_board", "--compiler=cc", f"--out={tmp_path}", "--link"]
+    model = ROOT / "firmware" / "models" / "digits" / "digits.tflite"
+    command = [sys.executable, str(APP / "cmake" / "sources.py"), *words, *ram, f"--model={model}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == ArenaOverflow.exit_status
+    assert said in done.stderr and "bytes are missing. Choose" in done.stderr

@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a .tflite file to link in")
     parser.add_argument("--ops", default="", help="operators, with commas, or all [the model's]")
     parser.add_argument("--arena", type=int, default=0, help="its bytes, where Kconfig has a number for them")
+    parser.add_argument("--ram-kib", default="", help="all RAM, of which the arena is what is left [not known]")
     parser.add_argument("--link", action="store_true", help="with link and command loop")
     args = parser.parse_args()
     out = Path(args.out)
@@ -50,7 +51,8 @@ def main() -> None:
         if ops == ["all"]:
             ops = None
         if args.model is not None and args.link:
-            least = _least_arena(args.model, args.engine, args.board, args.arena)
+            ram = int(args.ram_kib or 0) << 10
+            least = _least_arena(args.model, args.engine, args.board, args.arena, ram)
         made = parts(
             engine=args.engine,
             kernels=args.kernels,
@@ -62,7 +64,7 @@ def main() -> None:
             link=args.link,
         )
     except TinyhilError as error:
-        print(f"{error.message} {error.next_step}".strip(), file=sys.stderr)
+        print(f"{error.message.rstrip('.')}. {error.next_step}".strip(), file=sys.stderr)
         sys.exit(error.exit_status)
     out.mkdir(parents=True, exist_ok=True)
     generated = [out / name for name in made.generated]
@@ -99,14 +101,19 @@ def _operators(model: Path, engine: str) -> list[str]:
     return sorted({operator.name for operator in loaded.operators})
 
 
-def _least_arena(path: Path, engine: str, board: str, arena: int) -> int:
-    """What the model needs at least, in bytes. Raises ArenaOverflow where `arena`, if it is not 0, is less."""
+def _least_arena(path: Path, engine: str, board: str, arena: int, ram: int) -> int:
+    """What the model needs at least, in bytes.
+
+    Raises ArenaOverflow where `arena` is less, or, if that is 0 (what the image leaves of it), all of `ram`.
+    """
     from tinyhil.model import load_model
     from tinyhil.model.arena import check_arena, least_arena_bytes
 
     model = load_model(path)
     if arena:
         check_arena(model, engine, arena, f"on {board} (CONFIG_TINYHIL_ARENA_BYTES)")
+    elif ram:
+        check_arena(model, engine, ram, f"on {board}, in all of its RAM")
     return least_arena_bytes(model, engine)
 
 
