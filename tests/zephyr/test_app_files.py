@@ -266,12 +266,12 @@ def test_wests_run_in_renode_shows_what_the_board_sends_and_has_a_terminal_to_ty
 @pytest.mark.parametrize(
     ("ram", "said"),
     [
-        (("--arena=1024", "--ram-kib=256"), "1,024 are there on a_board (CONFIG_TINYHIL_ARENA_BYTES)"),
-        (("--arena=0", "--ram-kib=1"), "1,024 are there on a_board, in all of its RAM"),
+        (("--arena=1024", "--ram-kib=256"), "1,024 are there on any (CONFIG_TINYHIL_ARENA_BYTES)"),
+        (("--arena=0", "--ram-kib=1"), "1,024 are there on any, in all of its RAM"),
     ],
 )
 def test_a_model_that_no_arena_of_the_board_can_run_is_refused_before_anything_is_compiled(tmp_path, ram, said):
-    words = ["--engine=builtin", "--kernels=reference", "--board=a_board", "--compiler=cc", f"--out={tmp_path}", "--link"]
+    words = ["--engine=builtin", "--kernels=reference", "--board=any", "--compiler=cc", f"--out={tmp_path}", "--link"]
     model = ROOT / "firmware" / "models" / "digits" / "digits.tflite"
     command = [sys.executable, str(APP / "cmake" / "sources.py"), *words, *ram, f"--model={model}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
