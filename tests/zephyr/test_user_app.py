@@ -35,7 +35,9 @@ def in_test_mode(tmp_path_factory) -> Image:
     folder = tmp_path_factory.mktemp("test_mode")
     version = find_workspace().version
     variable = "EXTRA_CONF_FILE" if version >= (3, 4) else "OVERLAY_CONFIG"
-    elf = build(APP, BOARD, folder, f"-D{variable}={APP / 'test_mode.conf'}")
+    # Sending by interrupt is what an application that has a CDC-ACM port, for whatever, gets.
+    options = [f"-D{variable}={APP / 'test_mode.conf'}", "-DCONFIG_TINYHIL_UART_WRITE_INTERRUPT=y"]
+    elf = build(APP, BOARD, folder, *options)
     return Image(BOARD, elf, "0" * 16, "bundled", "builtin", "reference", "", (), 0, 0, None, firmware="zephyr")
 
 

@@ -74,14 +74,13 @@ bool Receive() { return false; }
 Ring<CONFIG_TINYHIL_UART_RING_BYTES> to_send;
 K_SEM_DEFINE(something_sent, 0, 1);
 
-// Whether anything was sent, or nothing is left to send.
+// Whether anything was sent.
 bool Send() {
   bool any = false;
   for (;;) {
     const int front = to_send.Front();
     if (front < 0) {
       uart_irq_tx_disable(uart);
-      any = true;
       break;
     }
     const uint8_t byte = static_cast<uint8_t>(front);
@@ -96,12 +95,14 @@ bool Send() {
 bool Send() { return false; }
 #endif
 
-// A USB port says that it is ready while it is suspended or unplugged, and then takes nothing. Who waited for it here
-// would keep the USB stack's thread from ever hearing of the host again.
+// As long as anything moves, and no longer. A USB port says that it is ready while it is suspended or unplugged, and
+// then takes nothing: who waited for it here would keep the USB stack's thread from ever hearing of the host again.
+// Whether an interrupt is pending is not asked: a CMSDK UART's that is primed by uart_irq_tx_enable is not.
 void OnInterrupt(const struct device*, void*) {
   bool any = true;
-  while (any && uart_irq_update(uart) && uart_irq_is_pending(uart)) {
+  while (any) {
     any = false;
+    uart_irq_update(uart);
     if (uart_irq_rx_ready(uart) > 0) any = Receive();
     if (IS_ENABLED(CONFIG_TINYHIL_UART_WRITE_INTERRUPT) && uart_irq_tx_ready(uart) > 0) any = Send() || any;
   }
