@@ -90,6 +90,16 @@ def test_twisters_file_names_models_that_are_there():
             assert (APP / model).is_file()
 
 
+def test_twisters_file_has_no_key_that_zephyr_3_3_or_a_newer_one_does_not_know():
+    for test in yaml.safe_load(text(APP / "sample.yaml"))["tests"].values():
+        assert test["harness"] == "pytest"
+        assert set(test) <= {"harness", "platform_exclude", "extra_args"}
+    assert not list(APP.rglob("testcase.yaml"))
+    folder = ROOT / "robot" / "zephyr"
+    (robot,) = yaml.safe_load(text(folder / "testcase.yaml"))["tests"].values()
+    assert (folder / robot["harness_config"]["robot_test_path"]).is_file()
+
+
 @pytest.mark.parametrize("name", [name for name in ZEPHYR_BOARDS if name != "native"])  # whose slot is RAM of its own
 def test_every_board_in_zephyr_has_its_slot(name):
     assert name in SLOT_BOARDS
@@ -250,7 +260,7 @@ def test_missing_modules_are_named_and_counted(tmp_path):
 def test_wests_run_in_renode_shows_what_the_board_sends_and_has_a_terminal_to_type_to(name, tmp_path):
     done = run_cmake(
         tmp_path,
-        f"set(CMAKE_BINARY_DIR {tmp_path})\nset(CMAKE_CURRENT_LIST_DIR {APP})\nset(TINYHIL_BOARD {name})\n"
+        f"set(CMAKE_BINARY_DIR {tmp_path})\nset(tinyhil_app {APP})\nset(TINYHIL_BOARD {name})\n"
         'tinyhil_choose_renode()\nmessage("${SUPPORTED_EMU_PLATFORMS} ${RENODE_UART}")\n',
     )
     assert done.returncode == 0, done.stderr

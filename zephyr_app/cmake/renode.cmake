@@ -7,7 +7,7 @@ include_guard(GLOBAL)
 # this one needs neither. RENODE_UART is where run_renode_test listens: the Renode target's `uart` in board.yaml. What it
 # sends is shown in Renode's log; its other end is the pseudo-terminal <build folder>/uart.
 macro(tinyhil_choose_renode)
-  set(tinyhil_platform ${CMAKE_CURRENT_LIST_DIR}/../platforms/${TINYHIL_BOARD})
+  set(tinyhil_platform ${tinyhil_app}/../platforms/${TINYHIL_BOARD})
   set(tinyhil_script ${tinyhil_platform}/${TINYHIL_BOARD}_zephyr.resc)
   if(TINYHIL_BOARD AND EXISTS ${tinyhil_script})
     set(SUPPORTED_EMU_PLATFORMS renode)

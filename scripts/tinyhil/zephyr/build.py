@@ -308,7 +308,8 @@ class _Build:
             available_bytes=available,
             next_step="Choose a board with more memory, or a smaller model."
             if self._kind == "bundled"
-            else "Give the image more room in the board's overlay (zephyr_app/boards), or choose another board.",
+            else "Link one model in, with its operators alone (`tinyhil build --model`), give the image more room in "
+            "the board's overlay (zephyr_app/boards), or choose another board.",
         )
 
     def _explain(self, said: str) -> None:
