@@ -17,7 +17,7 @@ from tinyhil.attachment import Attachment
 from tinyhil.board import load_board
 from tinyhil.build import Image
 from tinyhil.device import Device
-from tinyhil.errors import DeviceFault
+from tinyhil.errors import DeviceFault, Unplugged
 from tinyhil.golden import golden_for
 from tinyhil.matrix import own_model
 from tinyhil.model import Model, load_model
@@ -103,8 +103,8 @@ def host(image: Image) -> Iterator[UsbHost]:
         computer.close()
 
 
-def opened(host: UsbHost, image: Image, model: Model) -> Device:
-    attachment = Attachment(port=host.open_port(), flash="none")
+def opened(host: UsbHost, image: Image, model: Model, *, pulled_after_bytes: int | None = None) -> Device:
+    attachment = Attachment(port=host.open_port(pulled_after_bytes=pulled_after_bytes), flash="none")
     return Device.open(load_board("usbboard"), "serial", image, model, attachment=attachment)
 
 
@@ -195,9 +195,9 @@ def test_a_device_cut_short_while_it_answers_is_found_again(host, what):
 
 
 def test_a_transfer_whose_cable_was_pulled_goes_through_the_second_time(host, image, digits):
-    first = opened(host, image, digits)
+    with pytest.raises(Unplugged), opened(host, image, digits, pulled_after_bytes=8192) as device:
+        device.load(digits)
     host.unplug()
-    first.close()
     host.plug()
     with opened(host, image, digits) as device:
         device.load(digits)

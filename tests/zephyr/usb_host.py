@@ -175,12 +175,15 @@ class UsbHost:
             self._port.go_on()
 
     # The serial port --------------------------------------------------------------------------------------------------
-    def open_port(self) -> str:
-        """A URL that pyserial opens, once. As on a computer the device's port is open while its DTR is on."""
+    def open_port(self, *, pulled_after_bytes: int | None = None) -> str:
+        """A URL that pyserial opens, once. As on a computer the device's port is open while its DTR is on.
+
+        pulled_after_bytes: the port is gone when so much went to the device; `unplug` then tells the device.
+        """
         coding = struct.pack("<IBBB", 115200, 0, 0, 8)
         self.bus.write(_TO_INTERFACE, _SET_LINE_CODING, 0, self.device.control_interface, coding)
         self._line_state(_DTR_RTS)
-        self._port = _Port(self.bus, self.device)
+        self._port = _Port(self.bus, self.device, pulled_after_bytes)
         return self._port.url
 
     def close_port(self) -> None:
@@ -219,9 +222,10 @@ def _parsed(device: bytes, configuration: bytes, product: str) -> Descriptors:
 class _Port:
     """Bytes between one TCP client and the bulk endpoints."""
 
-    def __init__(self, bus: Bus, device: Descriptors) -> None:
+    def __init__(self, bus: Bus, device: Descriptors, pulled_after_bytes: int | None) -> None:
         self._bus = bus
         self._device = device
+        self._pulled_after_bytes = pulled_after_bytes
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
         self._end = threading.Event()
@@ -249,6 +253,7 @@ class _Port:
         self._server.settimeout(0.05)
         client: socket.socket | None = None
         to_device = b""
+        gone_bytes = 0
         with contextlib.suppress(NoAnswer, OSError), contextlib.ExitStack() as at_end:
             while not self._end.is_set():
                 if not self._awake.is_set():
@@ -269,4 +274,7 @@ class _Port:
                 if to_device:
                     taken, _ = self._bus.tell(b"o", self._device.bulk_out, to_device[:_PACKET_BYTES])
                     if taken == b"A":
+                        gone_bytes += len(to_device[:_PACKET_BYTES])
                         to_device = to_device[_PACKET_BYTES:]
+                    if self._pulled_after_bytes is not None and gone_bytes >= self._pulled_after_bytes:
+                        return
