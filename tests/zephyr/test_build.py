@@ -300,6 +300,19 @@ def test_the_build_takes_upstream_from_where_it_was_found(an385, programs, upstr
     assert (tmp_path / "found").read_text() == f"{here}/modules/lib/tflite-micro\n"
 
 
+def test_what_kconfig_left_out_without_a_word_is_no_image_of_that_name(an385, programs, upstream):
+    programs.make(
+        "cmake",
+        'while [ "$1" != -B ]; do shift; done; mkdir -p "$2/zephyr"; touch "$2/CMakeCache.txt"\n'
+        'echo CONFIG_TINYHIL_KERNELS_REFERENCE=y >"$2/zephyr/.config"',
+    )
+    with pytest.raises(BuildFailed, match="builtin/cmsis_nn: Kconfig did not take CONFIG_TINYHIL_KERNELS_CMSIS_NN=y"):
+        build_zephyr(an385, kernels="cmsis_nn")
+    assert not programs.calls("ninja")
+    (asked,) = programs.calls("cmake")
+    assert not (Path(asked[asked.index("-B") + 1]) / "zephyr" / ".config").exists()
+
+
 @pytest.mark.parametrize(("option", "value"), [("engine", "tflmm"), ("kernels", "referense")])
 def test_an_engine_or_kernel_set_that_is_not_there(an385, option, value):
     with pytest.raises(BuildFailed, match=value):

@@ -247,6 +247,7 @@ class _Build:
         command += [f"-DPYTHON_PREFER={self._tools.python}", f"-DPython3_EXECUTABLE={self._tools.python}"]
         status, said = self._run(command, folder)
         if status == 0:
+            self._check_config(folder)
             return
         # What is half configured would be taken for configured the next time.
         with contextlib.suppress(OSError):
@@ -258,6 +259,21 @@ class _Build:
             next_step="Correct what CMake names below.",
             details=_shortened(said, "CMake Error", "error:", "warning:"),
         )
+
+    def _check_config(self, folder: Path) -> None:
+        """Kconfig leaves out without a word what a choice cannot be set to."""
+        config = folder / "zephyr" / ".config"
+        if not config.is_file():
+            return
+        made = config.read_text(encoding="utf-8").splitlines()
+        for option in (*ENGINE_OPTIONS[self._engine], *KERNEL_OPTIONS[self._kernels]):
+            if option.removeprefix("-D") not in made:
+                config.unlink()  # Zephyr would go on from it
+                raise BuildFailed(
+                    f"{self._board.name} on Zephyr cannot have {self._engine}/{self._kernels}: Kconfig did not take "
+                    f"{option.removeprefix('-D')}.",
+                    next_step="Choose another engine or other kernels; zephyr_app/module/Kconfig says what each needs.",
+                )
 
     def _build(self, folder: Path) -> None:
         jobs = len(os.sched_getaffinity(0))
