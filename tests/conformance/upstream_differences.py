@@ -60,6 +60,32 @@ def _may_leave_int8(model: Model) -> bool:
     return bool(sums.max() * largest * source.scales[0] * weights.scales[0] / state.scales[0] > 126)
 
 
+def _has_groups_and_no_bias(model: Model) -> bool:
+    inputs = model.operators[0].inputs
+    return (len(inputs) == 2 or inputs[2] < 0) and _input(model, 0).shape[3] != _input(model, 1).shape[3]
+
+
+def _repeats_single_values(model: Model) -> bool:
+    """Whether one input has several rows of one value each, for longer rows of the other."""
+    rows = [(1, 1, 1, *_input(model, which).shape)[-3:] for which in (0, 1)]
+    return _type(model) == "int8" and any(
+        height > 1 and (width, depth) == (1, 1) and other[1] > 1
+        for (height, width, depth), other in zip(rows, reversed(rows), strict=True)
+    )
+
+
+def _leads_past_the_last_pixel(model: Model) -> bool:
+    operator, one = model.operators[0], 1 << 10
+    source, output = _input(model, 0).shape, model.tensors[operator.outputs[0]].shape
+    for length, wanted in zip(source[1:3], output[1:3], strict=True):
+        between = bool(operator.options["align_corners"]) and wanted > 1
+        step = (one * (length - between) + (wanted - between) // 2) // (wanted - between)
+        start = step // 2 - one // 2 if operator.options["half_pixel_centers"] else 0
+        if ((wanted - 1) * step + start) // one >= length:
+            return True
+    return False
+
+
 @dataclass(frozen=True)
 class _Axis:
     """One of TRANSPOSE_CONV's two."""
@@ -108,15 +134,28 @@ def _has_wide_steps(model: Model) -> bool:
 
 
 CMSIS_NN = ("cmsis_nn",)
+BOTH = ("reference", "cmsis_nn")
+OLDER = "int16: its multiplier is a quotient of floats, that of the oracle, which is two months younger, one of doubles"
 DIFFERENCES = [
+    Difference(BOTH, "ABS", lambda m: _type(m) == "int16", OLDER, 131),
+    Difference(BOTH, "LEAKY_RELU", lambda m: _type(m) == "int16", OLDER, 261),
+    Difference(BOTH, "RELU", lambda m: _type(m) == "int16", OLDER, 38),
     Difference(
-        ("reference", "cmsis_nn"),
+        BOTH, "RESIZE_BILINEAR", _leads_past_the_last_pixel, "reads past the last pixel, as the oracle does", None
+    ),
+    Difference(
+        BOTH,
         "SPACE_TO_BATCH_ND",
         lambda _: True,
         "fills margins with what was never set: with zeros, unless the memory held something else before",
         None,
     ),
     Difference(CMSIS_NN, "BATCH_MATMUL", lambda m: _rank(m) > 4, "takes four dimensions, and refuses more", 221),
+    Difference(
+        CMSIS_NN, "CONV_2D", _has_groups_and_no_bias, "several groups and no bias: reads a bias beside address 0", 11
+    ),
+    Difference(CMSIS_NN, "MAXIMUM", _repeats_single_values, "int8: skips values where rows of one are repeated", 71),
+    Difference(CMSIS_NN, "MINIMUM", _repeats_single_values, "int8: skips values where rows of one are repeated", 62),
     Difference(CMSIS_NN, "MAXIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 302),
     Difference(CMSIS_NN, "MINIMUM", lambda m: _rank(m) > 4, "takes four dimensions, and aborts on more", 84),
     Difference(CMSIS_NN, "PAD", lambda m: _type(m) == "int8" and _rank(m) > 4, "int8: takes four dimensions", 176),
