@@ -10,6 +10,7 @@
 // RAM: TFLite Micro's interpreter (about 200 bytes), its table of operators (tflm_ops.h), 220 bytes for its words.
 // Portable C++17: wants nothing but TFLite Micro's headers, so that it builds in Zephyr as it is.
 #include <setjmp.h>
+#include <string.h>
 
 #include <new>
 
@@ -75,6 +76,7 @@ class Tflm final : public Engine {
   bool CheckTensor(uint32_t index, bool carried);
   bool CheckOperator(uint32_t index);
   bool CheckGraph(uint32_t index);
+  bool CheckBuffers();
   bool CheckModel();
   bool Start(uint32_t arena_bytes);
   uint32_t SmallestArena();
@@ -113,48 +115,72 @@ bool Tflm::CheckTensor(uint32_t index, bool carried) {
 }
 
 bool Tflm::CheckOperator(uint32_t index) {
+  Scope graph(model_.reader(), "subgraphs", static_cast<int32_t>(model_.subgraph()));
   Operator op;
-  {
-    Scope graph(model_.reader(), "subgraphs", static_cast<int32_t>(model_.subgraph()));
-    if (!model_.ReadOperator(index, &op)) return false;
-    const tflite::MicroOpResolver& ops = TflmOps();
-    const bool custom = op.custom_name != nullptr;
-    const void* found = custom ? static_cast<const void*>(ops.FindOp(op.custom_name))
-                               : ops.FindOp(static_cast<tflite::BuiltinOperator>(op.builtin_code));
-    Scope scope(model_.reader(), "operators", static_cast<int32_t>(index));
-    if (found == nullptr) {
-      return model_.reader().Fail(Code::kOpUnsupported, nullptr, "no such operator in this image", op.builtin_code);
-    }
-    if (!state_.Check(model_, op)) return false;
+  if (!model_.ReadOperator(index, &op)) return false;
+  const tflite::MicroOpResolver& ops = TflmOps();
+  const bool custom = op.custom_name != nullptr;
+  const void* found = custom ? static_cast<const void*>(ops.FindOp(op.custom_name))
+                             : ops.FindOp(static_cast<tflite::BuiltinOperator>(op.builtin_code));
+  Scope scope(model_.reader(), "operators", static_cast<int32_t>(index));
+  if (found == nullptr) {
+    return model_.reader().Fail(Code::kOpUnsupported, nullptr, "no such operator in this image", op.builtin_code);
   }
-  for (uint32_t i = 0; i < op.input_count; ++i) {
-    if (op.inputs[i] >= 0 && !CheckTensor(static_cast<uint32_t>(op.inputs[i]), false)) return false;
+  return state_.Check(model_, op);
+}
+
+// TFLite Micro prepares every subgraph, called or not, and every tensor, read or not.
+bool Tflm::CheckGraph(uint32_t index) {
+  if (!model_.Select(index)) return false;
+  for (uint32_t i = 0; i < model_.operator_count(); ++i) {
+    if (!CheckOperator(i)) return false;
   }
-  for (uint32_t i = 0; i < op.output_count; ++i) {
-    if (!CheckTensor(static_cast<uint32_t>(op.outputs[i]), false)) return false;
+  for (uint32_t i = 0; i < model_.tensor_count(); ++i) {
+    if (!CheckTensor(i, false)) return false;
+  }
+  for (uint32_t i = 0; index == 0 && i < model_.input_count(); ++i) {
+    if (!CheckTensor(model_.input(i), true)) return false;
+  }
+  for (uint32_t i = 0; index == 0 && i < model_.output_count(); ++i) {
+    if (!CheckTensor(model_.output(i), true)) return false;
   }
   return true;
 }
 
-// TFLite Micro prepares every subgraph, called or not.
-bool Tflm::CheckGraph(uint32_t index) {
-  if (!model_.Select(index)) return false;
-  const bool carried = index == 0;
-  for (uint32_t i = 0; i < model_.operator_count(); ++i) {
-    if (!CheckOperator(i)) return false;
+// TFLite Micro looks into every buffer that is named, and into the metadata for a memory plan that was made offline.
+bool Tflm::CheckBuffers() {
+  Reader& reader = model_.reader();
+  const Table root = Table::Root(reader);
+  const Vector buffers = root.VectorOf(schema::kModelBuffers, "buffers", 4);
+  for (uint32_t i = 0; i < buffers.count && reader.ok(); ++i) {
+    Scope scope(reader, "buffers", static_cast<int32_t>(i));
+    const Table buffer = root.Element(buffers, i, nullptr);
+    if (buffer) buffer.VectorOf(schema::kBufferData, "data", 1);
   }
-  for (uint32_t i = 0; i < model_.input_count(); ++i) {
-    if (!CheckTensor(model_.input(i), carried)) return false;
+  const Vector metadata = root.VectorOf(schema::kModelMetadata, "metadata", 4);
+  for (uint32_t i = 0; i < metadata.count && reader.ok(); ++i) {
+    Scope scope(reader, "metadata", static_cast<int32_t>(i));
+    const Table entry = root.Element(metadata, i, nullptr);
+    if (!entry) continue;
+    const Vector name = entry.VectorOf(schema::kMetadataName, "name", 1);
+    const uint32_t buffer = entry.U32(schema::kMetadataBuffer, "buffer", 0);
+    if (buffer >= buffers.count)
+      return reader.Fail(Code::kModelMalformed, "buffer", "no such buffer", buffer, buffers.count);
+    constexpr char kPlan[] = "OfflineMemoryAllocation";
+    constexpr uint32_t kLength = sizeof kPlan - 1;
+    if (name.count != kLength || memcmp(reader.base() + name.offset, kPlan, kLength) != 0) continue;
+    const uint32_t bytes = root.Element(buffers, buffer, nullptr).VectorOf(schema::kBufferData, "data", 1).count;
+    if (bytes < 4 * (3 + model_.tensor_count())) {
+      return reader.Fail(Code::kModelMalformed, "buffer", "a memory plan of fewer tensors", bytes,
+                         4 * (3 + model_.tensor_count()));
+    }
   }
-  for (uint32_t i = 0; i < model_.output_count(); ++i) {
-    if (!CheckTensor(model_.output(i), carried)) return false;
-  }
-  return true;
+  return reader.ok();
 }
 
 bool Tflm::CheckModel() {
   state_ = {};
-  if (!model_.Open(file_, file_bytes_)) return false;
+  if (!model_.Open(file_, file_bytes_) || !CheckBuffers()) return false;
   for (uint32_t i = 0; i < model_.subgraph_count(); ++i) {
     if (!CheckGraph(i)) return false;
   }

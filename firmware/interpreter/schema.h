@@ -8,7 +8,14 @@
 
 namespace tinyhil::schema {
 
-enum ModelField : uint16_t { kModelVersion = 0, kModelOperatorCodes = 1, kModelSubgraphs = 2, kModelBuffers = 4 };
+enum ModelField : uint16_t {
+  kModelVersion = 0,
+  kModelOperatorCodes = 1,
+  kModelSubgraphs = 2,
+  kModelBuffers = 4,
+  kModelMetadata = 6,
+};
+enum MetadataField : uint16_t { kMetadataName = 0, kMetadataBuffer = 1 };
 enum OperatorCodeField : uint16_t { kCodeDeprecated = 0, kCodeCustom = 1, kCodeVersion = 2, kCodeBuiltin = 3 };
 enum SubgraphField : uint16_t { kGraphTensors = 0, kGraphInputs = 1, kGraphOutputs = 2, kGraphOperators = 3 };
 enum TensorField : uint16_t {

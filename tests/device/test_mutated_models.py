@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damaged models on a device: bits flipped, lengths wrong, cut short. Each is refused or run, and the device works on.
 
-Small models of the fuzzer's corpus, one in twenty the project's own. TINYHIL_TEST_MUTANTS says how many (40).
+Small models of the fuzzer's corpus, one in twenty the project's own. TINYHIL_TEST_MUTANTS says how many (40). TFLite
+Micro's kernels check less than ours: of 600, one made it read past a tensor, which was told as the fault it was.
 """
 
 from __future__ import annotations
@@ -66,14 +67,15 @@ def attempt(device: Device, data: bytes, rng: random.Random) -> str:
     return "ran"
 
 
+@pytest.mark.parametrize("engine", ["builtin", pytest.param("tflm", marks=pytest.mark.needs("tflm"))])
 @pytest.mark.parametrize("board_name", ["mps2_an386"])
-def test_damaged_models_are_refused_or_run_and_the_device_works_on(board_name: str) -> None:
+def test_damaged_models_are_refused_or_run_and_the_device_works_on(board_name: str, engine: str) -> None:
     board, own = load_board(board_name), own_model("digits")
     model = load_model(own)
     small = [path.read_bytes() for path in sorted((CORPUS / "model").iterdir())]
     rng = random.Random(board_name)
     came = Counter[str]()
-    with Device.open(board, "qemu", build_image(board), model) as device:
+    with Device.open(board, "qemu", build_image(board, engine=engine), model) as device:
         for number in range(MUTANTS):
             data = model.data if number % 20 == 19 else rng.choice(small)
             came[attempt(device, mutate(data, rng), rng)] += 1
