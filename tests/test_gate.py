@@ -131,6 +131,11 @@ def test_units_and_sources_are_never_mixed(file):
     assert any("inference is not compared: instructions from QEMU" in note for note in judgement.notes)
 
 
+def test_two_runs_that_began_in_one_second_are_two(file):
+    keep(file, passed(night=0))
+    assert gate(file, passed(night=0, scale=1.012))[0].kind == "grew"
+
+
 def test_a_run_is_no_baseline_of_itself(file):
     now = passed(night=1, scale=1.1)
     keep(file, passed(night=0))
